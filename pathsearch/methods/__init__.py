@@ -1,0 +1,15 @@
+"""Methods: what to sample and how gradients become forces. One line a kind in the table."""
+
+from typing import Annotated, Union
+
+from pydantic import Field
+
+from pathsearch.methods.autoneb import AutoNeb
+from pathsearch.methods.band import Neb
+from pathsearch.methods.curve import Bezier, Polygon
+from pathsearch.methods.linear import Linear
+from pathsearch.methods.string import String
+
+Method = Annotated[Union[Linear, Polygon, Bezier, Neb, String, AutoNeb], Field(discriminator="name")]
+
+__all__ = ["AutoNeb", "Bezier", "Linear", "Method", "Neb", "Polygon", "String"]

@@ -1,0 +1,62 @@
+"""Curves trained by their average loss (Garipov et al. 2018)."""
+
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from pathsearch.methods.sampling import Forces, Sample
+from pathsearch.methods.stages import Stage, single
+from pathsearch.numerics.basis import GRADIENT, Array, norms, unit
+from pathsearch.numerics.curves import CURVES
+from pathsearch.numerics.seeds import Key, derive
+from pathsearch.optimizers import Memory, Optimizer
+from pathsearch.settings import Settings
+
+DRAW = 11  # what a seed is for: t of a step
+
+
+class Curve(Settings):
+    """Minimises E over t ~ U(0,1) of L(γ(t)) (Garipov et al. 2018, eq. 2)."""
+
+    name: str
+    bends: int = Field(1, ge=1, description="bend points between the endpoints")
+    samples: int = Field(1, ge=1, description="values of t a step, one in each equal share of [0, 1]")
+
+    respaced: ClassVar[bool] = False
+
+    @property
+    def curve(self) -> str:
+        return self.name
+
+    @property
+    def interior(self) -> int:
+        return self.bends
+
+    def stages(self, optimizer: Optimizer, steps: int) -> list[Stage]:
+        return single(self, optimizer, steps)
+
+    def sample(self, pivots: int, rows: list[int], seed: int, step: int, fixed: bool) -> Sample:
+        # an optimiser that compares steps needs one function throughout: the shares' middles
+        draws = 0.5 if fixed else np.random.default_rng(derive(DRAW, seed, step)).random(self.samples)
+        t = (np.arange(self.samples) + draws) / self.samples
+        mix = CURVES[self.curve](t, pivots)
+        back = np.zeros_like(mix)
+        back[:, rows] = mix[:, rows] / self.samples
+        return Sample(mix, back, [Key(seed, step)] * self.samples, t)
+
+    def forces(self, losses: Array, gram: Array, memory: Memory, stochastic: bool) -> Forces:
+        force = -unit(len(gram), 3, GRADIENT)
+        return Forces(force, norms(force, gram))
+
+
+class Polygon(Curve):
+    """Polygonal chain through the bend points."""
+
+    name: Literal["polygon"] = "polygon"
+
+
+class Bezier(Curve):
+    """Bézier curve with the bend points as control points."""
+
+    name: Literal["bezier"] = "bezier"

@@ -1,0 +1,56 @@
+"""A run is a list of stages: insert pivots where asked, then relax for so many steps."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from pydantic import Field
+
+from pathsearch.methods.sampling import Forces, Sample
+from pathsearch.numerics.basis import Array
+from pathsearch.optimizers import Memory, Optimizer
+from pathsearch.settings import Settings
+
+
+class Relaxation(Protocol):
+    """What the loop needs of a method: where to sample, and how gradients become forces."""
+
+    @property
+    def respaced(self) -> bool:
+        """Whether pivots are moved to equal distances after every step."""
+
+    def sample(self, pivots: int, rows: list[int], seed: int, step: int, fixed: bool) -> Sample:
+        """The points of one step; `fixed` asks for the same points every step."""
+
+    def forces(self, losses: Array, gram: Array, memory: Memory, stochastic: bool) -> Forces:
+        """losses [S] and Gram matrices [n, ≥3, ≥3] to forces on the movable pivots."""
+
+
+class Insertion(Settings):
+    """How a cycle adds pivots."""
+
+    rule: Literal["equal", "highest"] = "highest"
+    count: int = Field(2, ge=1, description="pivots to add; for `highest` at most so many")
+    threshold: float = Field(0.1, description="`highest`: smallest excess over the chord, as a share of the loss range")
+    batches: int = Field(8, ge=1, description="`highest`: mini-batches averaged at every point looked at")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One relaxation.
+
+    First `interior` pivots are put at equal distances along the chain there is, or pivots are added as `insertion`
+    says. `rows` are the pivots that move; None: all but the ends.
+    """
+
+    name: str
+    method: Relaxation
+    optimizer: Optimizer
+    steps: int
+    interior: int | None = None
+    insertion: Insertion | None = None
+    rows: tuple[int, ...] | None = None
+
+
+def single(method: Any, optimizer: Optimizer, steps: int) -> list[Stage]:
+    """The stages of a method that relaxes once."""
+    return [Stage(method.name, method, optimizer, steps, interior=method.interior)]

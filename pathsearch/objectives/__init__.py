@@ -1,0 +1,89 @@
+"""Objectives: what is minimised. A declaration of each kind, and `open`, which makes the live one."""
+
+from typing import Annotated, Any, Literal, Union
+
+import torch
+from pydantic import BeforeValidator, Field
+
+from pathsearch.errors import PathsearchError
+from pathsearch.objectives.data import DataSettings
+from pathsearch.objectives.function import FunctionObjective
+from pathsearch.objectives.imports import imported
+from pathsearch.objectives.models import MODELS
+from pathsearch.objectives.network import NetworkObjective
+from pathsearch.objectives.protocol import Objective
+from pathsearch.objectives.surfaces import SURFACES
+from pathsearch.settings import Settings
+
+Dtype = Literal["float32", "float64"]
+
+
+class CallableSettings(Settings):
+    """Any torch function `weights [M] -> loss []` by import string."""
+
+    name: Literal["callable"] = "callable"
+    target: str = Field(description="package.module:function")
+    dtype: Dtype = "float64"
+
+    def open(self, size: int | None, device: torch.device) -> Objective:
+        if size is None:
+            raise PathsearchError("a callable has no weights of its own: give endpoints.start and endpoints.end")
+        return FunctionObjective(imported(self.target), size, getattr(torch, self.dtype), device)
+
+
+class SurfaceSettings(Settings):
+    """An analytic surface with known minima, which are its default endpoints."""
+
+    name: Literal["muller-brown", "circle", "leps-harmonic", "two-modes-1d", "two-modes"]
+    dtype: Dtype = "float64"
+
+    def open(self, size: int | None, device: torch.device) -> Objective:
+        surface = SURFACES[self.name]
+        return FunctionObjective(surface.function, len(surface.start), getattr(torch, self.dtype), device)
+
+
+class ModelSettings(Settings):
+    """A network: a built-in name or an import string, and its constructor's arguments."""
+
+    name: str = Field(description=f"one of {', '.join(MODELS)}, or package.module:Class")
+    args: dict[str, Any] = Field(default_factory=dict, description="arguments; built-ins take norm, width, depth")
+
+
+def _named(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+class NetworkSettings(Settings):
+    """A network on a data set."""
+
+    name: Literal["network"] = "network"
+    model: Annotated[ModelSettings, BeforeValidator(_named)]
+    data: Annotated[DataSettings, BeforeValidator(_named)]
+    loss: Literal["cross_entropy", "mse"] = "cross_entropy"
+    batch: int | None = Field(None, ge=1, description="examples a mini-batch; default: the whole training set")
+    weight_decay: float = Field(0.0, ge=0, description="λ of ½λ|w|², part of the loss that is minimised")
+    dtype: Dtype = "float32"
+
+    def open(self, size: int | None, device: torch.device) -> Objective:
+        data = self.data.load()
+        outputs = 1 if self.loss == "mse" and data.outputs <= 2 else data.outputs
+        shape = tuple(data.train.inputs.shape[1:])
+
+        def make() -> Any:
+            if self.model.name in MODELS:
+                return MODELS[self.model.name](shape=shape, outputs=outputs, **self.model.args)
+            if ":" not in self.model.name:
+                raise PathsearchError(
+                    f"no built-in model {self.model.name!r}: there are {', '.join(MODELS)}; "
+                    "your own is named package.module:Class"
+                )
+            return imported(self.model.name)(**self.model.args)
+
+        return NetworkObjective(
+            make, data, self.loss, self.batch, self.data.augment, self.weight_decay, getattr(torch, self.dtype), device
+        )
+
+
+ObjectiveSettings = Annotated[
+    Union[CallableSettings, SurfaceSettings, NetworkSettings], Field(discriminator="name")
+]

@@ -1,0 +1,50 @@
+"""A loss given as a plain torch function of the weight vector: user callables and analytic surfaces."""
+
+from typing import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pathsearch.errors import PathsearchError
+from pathsearch.numerics.seeds import Key
+
+
+class FunctionObjective:
+    """Any differentiable `weights [M] -> loss []`; deterministic, one metric `loss`."""
+
+    stochastic = False
+    metrics = ("loss",)
+
+    def __init__(
+        self, function: Callable[[torch.Tensor], torch.Tensor], size: int, dtype: torch.dtype, device: torch.device
+    ) -> None:
+        self.function, self.size, self.dtype, self.device = function, size, dtype, device
+        self.table: list[tuple[str, tuple[int, ...]]] = [("weights", (size,))]
+
+    def loss(self, weights: torch.Tensor, key: Key) -> torch.Tensor:
+        with torch.no_grad():
+            return self._checked(self.function(weights))
+
+    def loss_and_gradient(self, weights: torch.Tensor, key: Key) -> tuple[torch.Tensor, torch.Tensor]:
+        point = weights.detach().clone().requires_grad_()
+        loss = self._checked(self.function(point))
+        if not loss.requires_grad:
+            raise PathsearchError("the callable's loss does not depend on its weights through torch operations")
+        (gradient,) = torch.autograd.grad(loss, point)
+        return loss.detach(), gradient
+
+    def measure(self, weights: torch.Tensor) -> dict[str, float]:
+        return {"loss": float(self.loss(weights, Key(0, 0)))}
+
+    def predictions(self, weights: torch.Tensor) -> NDArray[np.int64] | None:
+        return None
+
+    def initial(self, seed: int) -> torch.Tensor:
+        raise PathsearchError("only networks can be trained from a seed: give endpoints.start and .end as weights")
+
+    def _checked(self, loss: torch.Tensor) -> torch.Tensor:
+        if not isinstance(loss, torch.Tensor) or loss.ndim != 0:
+            shape = tuple(loss.shape) if isinstance(loss, torch.Tensor) else type(loss).__name__
+            raise PathsearchError(f"the callable must return a loss of shape (), it returned {shape}")
+        return loss

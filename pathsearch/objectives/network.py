@@ -1,0 +1,196 @@
+"""A network on a data set as a function of one flat weight vector; the module itself is never changed."""
+
+import copy
+from typing import Any, Callable, Iterator
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from pathsearch.errors import PathsearchError
+from pathsearch.numerics.seeds import Key, derive
+from pathsearch.objectives.batches import Batches
+from pathsearch.objectives.data import Data
+
+DROPOUT, INITIAL = 3, 4  # what a seed is for
+MEASURING_CHUNK = 500  # examples at once where no gradient is needed
+
+
+def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Cross-entropy summed over a batch; outputs [b, classes]."""
+    return F.cross_entropy(outputs, targets, reduction="sum")
+
+
+def mse(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Squared error summed over a batch, averaged over outputs; classes count as 0/1 or one-hot targets."""
+    if targets.is_floating_point() or outputs.shape[1] == 1:
+        wanted = targets.to(outputs.dtype).reshape(outputs.shape)
+    else:
+        wanted = F.one_hot(targets, outputs.shape[1]).to(outputs.dtype)
+    return F.mse_loss(outputs, wanted, reduction="sum") / outputs.shape[1]
+
+
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"cross_entropy": cross_entropy, "mse": mse}
+
+
+class NetworkObjective:
+    """Mean loss of a mini-batch plus ½λ|w|² (all parameters, as in Garipov et al. 2018); see `Objective`."""
+
+    metrics = ("train_loss", "train_loss_regularised", "train_error", "test_loss", "test_error")
+    stochastic: bool
+
+    def __init__(
+        self,
+        make: Callable[[], nn.Module],
+        data: Data,
+        loss: str,
+        batch: int | None,
+        augment: bool,
+        weight_decay: float,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        self.make, self.dtype, self.device, self.weight_decay = make, dtype, device, weight_decay
+        self.module = self._built(0)
+        named = list(self.module.named_parameters())  # tied parameters come once
+        self.table = [(name, tuple(parameter.shape)) for name, parameter in named]
+        self.names = [name for name, _ in named]
+        self.sizes = [parameter.numel() for _, parameter in named]
+        self.size = sum(self.sizes)
+        self.buffers = {name: buffer.detach().clone() for name, buffer in self.module.named_buffers()}
+        self.train = Batches(data.train, batch, augment, dtype, device)
+        self.test = Batches(data.test, None, False, dtype, device).normalised_like(self.train)
+        self.loss_sum = LOSSES[loss]
+        self.stochastic = self.train.size < len(self.train) or self.train.augment or _draws(self.module)
+        self._batch: tuple[Key, tuple[Tensor, Tensor]] | None = None
+        self._measuring = _measuring_copy(self.module)
+
+    def loss(self, weights: Tensor, key: Key) -> Tensor:
+        with torch.no_grad():
+            return self._objective(self._views(weights), weights, key)
+
+    def loss_and_gradient(self, weights: Tensor, key: Key) -> tuple[Tensor, Tensor]:
+        views = [view.detach().requires_grad_() for view in self._views(weights)]
+        with torch.enable_grad():
+            data_loss = self._data_loss(views, key)
+        gradients = torch.autograd.grad(data_loss, views, allow_unused=True, materialize_grads=True)
+        gradient = torch.cat([part.reshape(-1) for part in gradients])
+        if self.weight_decay:
+            gradient.add_(weights, alpha=self.weight_decay)
+        return data_loss.detach() + self._penalty(weights), gradient
+
+    def measure(self, weights: Tensor) -> dict[str, float]:
+        """Whole training and test set, un-augmented, batch norm re-estimated from the training set."""
+        with torch.no_grad():
+            return self._measured(weights, self.reestimated(weights))
+
+    def measure_with(self, weights: Tensor, buffers: dict[str, Tensor]) -> dict[str, float]:
+        """As `measure`, with given buffers: an endpoint with the running statistics it was saved with."""
+        with torch.no_grad():
+            return self._measured(weights, {**self.buffers, **buffers})
+
+    def predictions(self, weights: Tensor) -> NDArray[np.int64] | None:
+        if self.test.targets.is_floating_point():
+            return None
+        with torch.no_grad():
+            outputs = [out for out, _ in self._outputs(weights, self.reestimated(weights), self.test)]
+        return np.asarray(_classes(torch.cat(outputs)).cpu().numpy(), dtype=np.int64)
+
+    def initial(self, seed: int) -> Tensor:
+        return self.flat(dict(self._built(seed).named_parameters()))
+
+    def flat(self, named: dict[str, Tensor]) -> Tensor:
+        """The weight vector [size] of parameters given by name."""
+        parts = [named[name].detach().to(self.device, self.dtype).reshape(-1) for name in self.names]
+        return torch.cat(parts)
+
+    def reestimated(self, weights: Tensor) -> dict[str, Tensor]:
+        """Buffers with batch-norm statistics averaged over the training set, un-augmented, dropout off."""
+        buffers = {name: buffer.clone() for name, buffer in self.buffers.items()}
+        norms = [(name, part) for name, part in self._measuring.named_modules() if isinstance(part, _BatchNorm)]
+        norms = [(name, part) for name, part in norms if part.track_running_stats]
+        if not norms:
+            return buffers
+        for name, part in norms:
+            for statistic in ("running_mean", "running_var", "num_batches_tracked"):
+                buffers[f"{name}.{statistic}"].fill_(1 if statistic == "running_var" else 0)
+            part.train()
+        parameters = dict(zip(self.names, self._views(weights)))
+        for inputs, _ in self.train.whole(MEASURING_CHUNK):
+            functional_call(self._measuring, (parameters, buffers), (inputs,))
+        self._measuring.eval()
+        return buffers
+
+    def _measured(self, weights: Tensor, buffers: dict[str, Tensor]) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for name, split in (("train", self.train), ("test", self.test)):
+            loss, wrong = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64)
+            loss, wrong = loss.to(self.device), wrong.to(self.device)
+            for outputs, targets in self._outputs(weights, buffers, split):
+                loss += self.loss_sum(outputs, targets).double()
+                if targets.is_floating_point():
+                    wrong += torch.nan
+                else:
+                    wrong += (_classes(outputs) != targets).sum()
+            found[f"{name}_loss"], found[f"{name}_error"] = float(loss) / len(split), float(wrong) / len(split)
+        found["train_loss_regularised"] = found["train_loss"] + float(self._penalty(weights))
+        return found
+
+    def _outputs(
+        self, weights: Tensor, buffers: dict[str, Tensor], split: Batches
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        parameters = dict(zip(self.names, self._views(weights)))
+        for inputs, targets in split.whole(MEASURING_CHUNK):
+            yield functional_call(self._measuring, (parameters, buffers), (inputs,)), targets
+
+    def _objective(self, views: list[Tensor], weights: Tensor, key: Key) -> Tensor:
+        return self._data_loss(views, key) + self._penalty(weights)
+
+    def _data_loss(self, views: list[Tensor], key: Key) -> Tensor:
+        if self._batch is None or self._batch[0] != key:
+            self._batch = (key, self.train.draw(key))
+        inputs, targets = self._batch[1]
+        # a forward pass in training mode writes running statistics: into copies, so that none leaks to the next call
+        buffers = {name: buffer.clone() for name, buffer in self.buffers.items()}
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(derive(DROPOUT, key.seed, key.step))
+            outputs = functional_call(self.module, (dict(zip(self.names, views)), buffers), (inputs,))
+        return self.loss_sum(outputs, targets) / len(targets)
+
+    def _penalty(self, weights: Tensor) -> Tensor:
+        """½λ|w|², summed in float64."""
+        if not self.weight_decay:
+            return torch.zeros((), dtype=torch.float64, device=weights.device)
+        return 0.5 * self.weight_decay * torch.linalg.vector_norm(weights, dtype=torch.float64) ** 2
+
+    def _views(self, weights: Tensor) -> list[Tensor]:
+        return [part.view(shape) for part, (_, shape) in zip(weights.split(self.sizes), self.table)]
+
+    def _built(self, seed: int) -> nn.Module:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive(INITIAL, seed))
+            module = self.make()
+        if not isinstance(module, nn.Module):
+            raise PathsearchError(f"objective.model must make an nn.Module, it made {type(module).__name__}")
+        return module.to(self.device, self.dtype).train()
+
+
+def _classes(outputs: Tensor) -> Tensor:
+    return (outputs[:, 0] > 0.5).long() if outputs.shape[1] == 1 else outputs.argmax(dim=1)
+
+
+def _draws(module: nn.Module) -> bool:
+    return any(isinstance(part, nn.modules.dropout._DropoutNd) and part.p > 0 for part in module.modules())
+
+
+def _measuring_copy(module: nn.Module) -> Any:
+    """The module in evaluation mode, its batch norms set to average over all batches they see."""
+    measuring = copy.deepcopy(module).eval()
+    for part in measuring.modules():
+        if isinstance(part, _BatchNorm):
+            part.momentum = None
+    return measuring

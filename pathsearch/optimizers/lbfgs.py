@@ -1,0 +1,79 @@
+"""Global L-BFGS by inner products alone (Nocedal 1980; Chen et al. 2014; for bands Sheppard et al. 2008).
+
+The pairs (s, y) are registers beside the weights; the two-loop recursion runs on coefficients over them, and every
+inner product is summed over all pivots, so the whole path is one vector of unknowns.
+"""
+
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from pathsearch.numerics.basis import GEOMETRY, Array, capped, dots, unit, widen
+from pathsearch.optimizers.fire import default_cap
+from pathsearch.optimizers.rules import Memory, Plan
+from pathsearch.settings import Settings
+
+
+class Lbfgs(Settings):
+    """Quasi-Newton without a line search (a band's force has no energy); needs a deterministic objective."""
+
+    name: Literal["lbfgs"] = "lbfgs"
+    memory: int = Field(20, ge=1, description="pairs of past steps and force changes kept")
+    max_step: float | None = Field(None, gt=0, description="longest move of one pivot; default: 0.5 of a mean segment")
+
+    def registers(self) -> tuple[str, ...]:
+        pairs = [f"{kind}{j}" for j in range(self.memory) for kind in ("step", "change")]
+        return ("force", *pairs)
+
+    def advance(self, force: Array, gram: Array, memory: Memory, done: float) -> tuple[Plan, Memory]:
+        n, k = gram.shape[:2]
+        force = widen(force, k)
+        step = lambda slot: unit(n, k, GEOMETRY + 1 + 2 * slot)  # noqa: E731
+        change = lambda slot: unit(n, k, GEOMETRY + 2 + 2 * slot)  # noqa: E731
+        dot = lambda a, b: float(dots(a, b, gram).sum())  # noqa: E731
+        cap = self.max_step or default_cap(gram, 0.5)
+        count, slots = int(memory.get("count", 0)), list(memory.get("slots", []))
+
+        pairs = [(step(slot), change(slot)) for slot in slots]
+        assign = {"force": force}
+        if count > 0:
+            last = (count - 1) % self.memory
+            difference = unit(n, k, GEOMETRY) - force
+            s, y = step(last), difference
+            # a pair without positive curvature says nothing of a minimum: it is left out
+            if dot(s, y) > 1e-10 * np.sqrt(dot(s, s) * dot(y, y)):
+                pairs.append((s, y))
+                slots.append(last)
+                assign[f"change{last}"] = difference
+        slot = count % self.memory
+        if slot in slots:  # this slot's old pair is overwritten below
+            keep = [s != slot for s in slots]
+            pairs = [pair for pair, kept in zip(pairs, keep) if kept]
+            slots = [s for s, kept in zip(slots, keep) if kept]
+
+        direction = _two_loops(force, pairs, dot)
+        strength = np.sqrt(dot(force, force))
+        if strength > 0.0 and dot(direction, force) < 1e-3 * strength * np.sqrt(dot(direction, direction)):
+            pairs, slots, direction = [], [], force  # nearly across the force: the model is wrong, begin anew
+        if not pairs and cap is not None and strength > 0.0:
+            # no curvature known yet: a tenth of the cap for the pivot with the largest force
+            largest = np.sqrt(dots(force, force, gram).max())
+            direction = direction * (0.1 * cap / largest)
+        move = capped(direction, gram, cap)
+        assign |= {f"step{slot}": move, "weights": move}
+        return Plan(assign), {"count": count + 1, "slots": slots}
+
+
+def _two_loops(force: Array, pairs: list[tuple[Array, Array]], dot) -> Array:  # type: ignore[no-untyped-def]
+    """H·F by the two-loop recursion (Nocedal & Wright 2006, algorithm 7.4)."""
+    q, alphas = force, []
+    for s, y in reversed(pairs):
+        alphas.append(dot(s, q) / dot(s, y))
+        q = q - alphas[-1] * y
+    if pairs:
+        s, y = pairs[-1]
+        q = q * (dot(s, y) / dot(y, y))
+    for (s, y), alpha in zip(pairs, reversed(alphas)):
+        q = q + (alpha - dot(y, q) / dot(s, y)) * s
+    return q

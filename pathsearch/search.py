@@ -1,0 +1,145 @@
+"""The loop: a generator that relaxes a path stage by stage and yields where it stands before every move."""
+
+from dataclasses import dataclass, field, replace
+from typing import Iterator
+
+import numpy as np
+
+from pathsearch.errors import PathsearchError
+from pathsearch.holders.protocol import Holder
+from pathsearch.methods.sampling import Sample
+from pathsearch.methods.stages import Insertion, Stage
+from pathsearch.numerics import insertion
+from pathsearch.numerics.basis import AHEAD, BACK, GEOMETRY, Array
+from pathsearch.numerics.seeds import Key, derive
+from pathsearch.numerics.spacing import hats, respaced
+from pathsearch.optimizers import DETERMINISTIC, Memory
+
+PROBE = 12  # what a seed is for: the mini-batches that insertion looks at
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a search stands; with the pivots and registers, all it needs to go on. Plain values, so JSON keeps it."""
+
+    pivots: int
+    stage: int = 0
+    step: int = 0
+    begun: bool = False
+    evaluations: int = 0
+    converged: bool = False
+    method: Memory = field(default_factory=dict)
+    optimizer: Memory = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Report:
+    """One step, before its move: `position` and the holder's vectors together are a state to go on from.
+
+    losses [S] at path positions t [S]; `force` is the largest norm over the movable pivots, `length` that of the
+    chain of pivots; `evaluations` counts this step's gradients too.
+    """
+
+    position: Position
+    stage: Stage
+    t: Array
+    losses: Array
+    force: float
+    length: float
+    evaluations: int
+    converged: bool
+
+    def stage_done(self) -> Position:
+        """The position from which the next stage begins."""
+        return replace(
+            self.position,
+            stage=self.position.stage + 1,
+            begun=False,
+            evaluations=self.evaluations,
+            converged=self.converged,
+        )
+
+
+def search(
+    holder: Holder, stages: list[Stage], position: Position, seed: int, tolerance: float | None, stochastic: bool
+) -> Iterator[Report]:
+    """Carry out the stages from `position` on. Raises PathsearchError where a loss or gradient is not finite."""
+    while position.stage < len(stages):
+        stage = stages[position.stage]
+        if not position.begun:
+            pivots = _place(holder, stage, position.pivots, derive(PROBE, seed, position.stage))
+            position = replace(position, pivots=pivots, step=0, begun=True, method={}, optimizer={})
+            holder.begin(moving(stage, pivots), stage.optimizer.registers())
+        for report in _relax(holder, stage, position, seed, tolerance, stochastic):
+            yield report
+        position = report.stage_done()
+
+
+def moving(stage: Stage, pivots: int) -> list[int]:
+    """Indices of the pivots a stage moves."""
+    return list(stage.rows) if stage.rows is not None else list(range(1, pivots - 1))
+
+
+def _relax(
+    holder: Holder, stage: Stage, position: Position, seed: int, tolerance: float | None, stochastic: bool
+) -> Iterator[Report]:
+    method, rows = stage.method, moving(stage, position.pivots)
+    fixed = isinstance(stage.optimizer, DETERMINISTIC)
+    while True:
+        step = position.step
+        sample = method.sample(position.pivots, rows, seed, step, fixed)
+        losses, gram = holder.evaluate(sample)
+        _check_finite(losses, gram, sample, rows, stage, step)
+        forces = method.forces(losses, gram[:, :GEOMETRY, :GEOMETRY], position.method, stochastic)
+
+        evaluations = position.evaluations + int(np.count_nonzero(sample.back.any(axis=1)))
+        force = float(forces.norms.max())
+        converged = tolerance is not None and force <= tolerance
+        length = float(np.sqrt(gram[:, BACK, BACK]).sum() + np.sqrt(gram[-1, AHEAD, AHEAD]))
+        yield Report(position, stage, sample.t, losses, force, length, evaluations, converged)
+        if converged or step >= stage.steps:
+            return
+
+        plan, memory = stage.optimizer.advance(forces.force, gram, position.optimizer, step / stage.steps)
+        holder.update(plan)
+        if method.respaced:
+            holder.mix(respaced(holder.lengths(), None if forces.climber is None else rows[forces.climber]))
+        position = replace(
+            position, step=step + 1, evaluations=evaluations, method=forces.memory, optimizer=memory
+        )
+
+
+def _place(holder: Holder, stage: Stage, pivots: int, seed: int) -> int:
+    """Put the stage's pivots where it wants them; returns how many there are."""
+    if stage.interior is not None:
+        wanted = insertion.equal(holder.lengths(), stage.interior + 2)
+    elif stage.insertion is not None:
+        wanted = _inserted(holder, stage.insertion, pivots, seed)
+    else:
+        return pivots
+    holder.mix(hats(wanted, pivots))
+    return len(wanted)
+
+
+def _inserted(holder: Holder, rule: Insertion, pivots: int, seed: int) -> Array:
+    if rule.rule == "equal":
+        return insertion.equal(holder.lengths(), pivots + rule.count)
+    here, between = np.arange(pivots, dtype=float), insertion.probe_positions(pivots)
+    keys = [Key(seed, batch) for batch in range(rule.batches)]
+    losses = holder.losses(hats(np.concatenate([here, between]), pivots), keys)
+    return insertion.highest(losses[:pivots], losses[pivots:], rule.count, rule.threshold)
+
+
+def _check_finite(losses: Array, gram: Array, sample: Sample, rows: list[int], stage: Stage, step: int) -> None:
+    if not np.isfinite(losses).all():
+        bad = int(np.flatnonzero(~np.isfinite(losses))[0])
+        where, what = f"image {bad} (t = {sample.t[bad]:.4g})", f"loss is {losses[bad]}"
+    elif not np.isfinite(gram).all():
+        bad = int(np.flatnonzero(~np.isfinite(gram).all(axis=(1, 2)))[0])
+        where, what = f"image {rows[bad]}", "gradient is not finite"
+    else:
+        return
+    raise PathsearchError(
+        f"{what} at {where}, step {step} of {stage.name}: the last good state is kept; "
+        "try a smaller optimizer.lr or optimizer.max_step, in a new folder"
+    )

@@ -1,0 +1,15 @@
+"""The base of every declared option: unknown keys are refused, values do not change after reading."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Settings(BaseModel):
+    """Options that YAML, overrides, validation and the documentation share."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+    def revised(self, changes: dict[str, Any]) -> "Settings":
+        """The same settings with some values changed, validated anew."""
+        return type(self).model_validate({**self.model_dump(), **changes})
