@@ -20,11 +20,15 @@ PROBE = 12  # what a seed is for: the mini-batches that insertion looks at
 
 @dataclass(frozen=True)
 class Position:
-    """Where a search stands; with the pivots and registers, all it needs to go on. Plain values, so JSON keeps it."""
+    """Where a search stands; with the pivots and registers, all it needs to go on. Plain values, so JSON keeps it.
+
+    `step` counts within the stage, `moves` and `evaluations` (gradients of single points) over the whole search.
+    """
 
     pivots: int
     stage: int = 0
     step: int = 0
+    moves: int = 0
     begun: bool = False
     evaluations: int = 0
     converged: bool = False
@@ -105,7 +109,7 @@ def _relax(
         if method.respaced:
             holder.mix(respaced(holder.lengths(), None if forces.climber is None else rows[forces.climber]))
         position = replace(
-            position, step=step + 1, evaluations=evaluations, method=forces.memory, optimizer=memory
+            position, step=step + 1, moves=position.moves + 1, evaluations=evaluations, method=forces.memory, optimizer=memory
         )
 
 

@@ -19,7 +19,7 @@ class SerialHolder:
 
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
-        self._pivots = torch.empty(0, objective.size, dtype=objective.dtype, device=objective.device)
+        self._pivots = vectors.zeros(0, objective.size, objective.dtype, objective.device)
         self._rows: list[int] = []
         self._gradients = self._pivots
         self._registers: dict[str, torch.Tensor] = {}
@@ -32,9 +32,8 @@ class SerialHolder:
 
     def begin(self, rows: list[int], registers: tuple[str, ...]) -> None:
         self._rows = rows
-        shape = (len(rows), self.objective.size)
-        self._gradients = self._pivots.new_zeros(shape)
-        self._registers = {name: self._pivots.new_zeros(shape) for name in registers}
+        self._gradients = self._zeros(len(rows))
+        self._registers = {name: self._zeros(len(rows)) for name in registers}
 
     def evaluate(self, sample: Sample) -> tuple[Array, Array]:
         losses: list[torch.Tensor] = []
@@ -94,7 +93,10 @@ class SerialHolder:
         return {name: np.array(values.cpu()) for name, values in self._registers.items()}
 
     def _tensor(self, array: NDArray[Any]) -> torch.Tensor:
-        return torch.tensor(array, dtype=self.objective.dtype, device=self.objective.device)
+        return self._zeros(len(array)).copy_(torch.from_numpy(np.asarray(array)))
+
+    def _zeros(self, rows: int) -> torch.Tensor:
+        return vectors.zeros(rows, self.objective.size, self.objective.dtype, self.objective.device)
 
     def _point(self, mixture: Array) -> torch.Tensor:
         (used,) = np.nonzero(mixture)

@@ -13,6 +13,18 @@ from pathsearch.optimizers.rules import Adaptive, Plan
 CHUNK = 1 << 18  # elements: a few such vectors fit a core's cache, in float64 too
 
 
+ALIGNMENT = 64  # elements
+
+
+def zeros(rows: int, size: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """Zeros [rows, size] whose rows all begin at aligned addresses.
+
+    Some matrix kernels round differently by address; so a pivot's loss does not depend on its place in a block.
+    """
+    padded = -(-size // ALIGNMENT) * ALIGNMENT
+    return torch.zeros(rows, padded, dtype=dtype, device=device)[:, :size]
+
+
 def gram(pivots: torch.Tensor, rows: list[int], gradients: torch.Tensor, registers: list[torch.Tensor]) -> Array:
     """Gram matrices [n, k, k] of (d⁻, d⁺, g, *registers) of the movable rows of pivots [N, M]."""
     k = 3 + len(registers)
@@ -54,7 +66,7 @@ def update(
 
 def mixed(mixture: Array, vectors: torch.Tensor) -> torch.Tensor:
     """mixture [T, N] @ vectors [N, M]; rows that pick one vector copy it exactly."""
-    out = vectors.new_zeros((len(mixture), vectors.shape[1]))
+    out = zeros(len(mixture), vectors.shape[1], vectors.dtype, vectors.device)
     for row, weights in zip(out, mixture):
         for k in np.flatnonzero(weights):
             row.add_(vectors[k], alpha=float(weights[k]))

@@ -5,10 +5,9 @@ from typing import Annotated, Union
 from pydantic import Field
 
 from pathsearch.methods.autoneb import AutoNeb
-from pathsearch.methods.band import Neb
+from pathsearch.methods.band import Neb, String
 from pathsearch.methods.curve import Bezier, Polygon
 from pathsearch.methods.linear import Linear
-from pathsearch.methods.string import String
 
 Method = Annotated[Union[Linear, Polygon, Bezier, Neb, String, AutoNeb], Field(discriminator="name")]
 

@@ -19,10 +19,12 @@ Spring = float | Literal["inf"]
 
 
 class Band(Settings):
-    """Images between the endpoints, each moved by the force across the band."""
+    """Images between the endpoints, each moved by the force across the band and, with finite springs, along it."""
 
     name: str
     images: int = Field(7, ge=1, description="interior images")
+    spring: Spring
+    climb: bool
 
     curve: ClassVar[str] = "polygon"
 
@@ -36,14 +38,6 @@ class Band(Settings):
     def sample(self, pivots: int, rows: list[int], seed: int, step: int, fixed: bool) -> Sample:
         # every image the same mini-batch: differences between images are then free of its noise
         return at_pivots(rows, [Key(seed, step)] * pivots)
-
-
-class Neb(Band):
-    """Nudged elastic band with improved tangents."""
-
-    name: Literal["neb"] = "neb"
-    spring: Spring = Field("inf", description="spring constant, per unit length; `inf` re-spaces instead")
-    climb: bool = Field(False, description="the highest image climbs to the saddle")
 
     @property
     def respaced(self) -> bool:
@@ -59,6 +53,22 @@ class Neb(Band):
         if climber is not None:
             force[climber] = forces.climbing(tangent, gram)[climber]
         return Forces(force, norms(force, gram), memory, climber)
+
+
+class Neb(Band):
+    """Nudged elastic band with improved tangents."""
+
+    name: Literal["neb"] = "neb"
+    spring: Spring = Field("inf", description="spring constant, per unit length; `inf` re-spaces instead")
+    climb: bool = Field(False, description="the highest image climbs to the saddle")
+
+
+class String(Band):
+    """String method (E, Ren & Vanden-Eijnden 2002): what a band without springs that is re-spaced is called."""
+
+    name: Literal["string"] = "string"
+    spring: ClassVar[Literal["inf"]] = "inf"  # type: ignore[misc]
+    climb: ClassVar[bool] = False  # type: ignore[misc]
 
 
 def smoothed(losses: Array, memory: Memory) -> tuple[Array, Memory]:

@@ -21,7 +21,10 @@ class Curve(Settings):
 
     name: str
     bends: int = Field(1, ge=1, description="bend points between the endpoints")
-    samples: int = Field(1, ge=1, description="values of t a step, one in each equal share of [0, 1]")
+    samples: int | None = Field(
+        None, ge=1, description="values of t a step, one in each equal share of [0, 1]; default: 1, or 8 a segment "
+        "with an optimiser that needs the same ones every step"
+    )
 
     respaced: ClassVar[bool] = False
 
@@ -37,13 +40,14 @@ class Curve(Settings):
         return single(self, optimizer, steps)
 
     def sample(self, pivots: int, rows: list[int], seed: int, step: int, fixed: bool) -> Sample:
+        samples = self.samples or (8 * (self.bends + 1) if fixed else 1)
         # an optimiser that compares steps needs one function throughout: the shares' middles
-        draws = 0.5 if fixed else np.random.default_rng(derive(DRAW, seed, step)).random(self.samples)
-        t = (np.arange(self.samples) + draws) / self.samples
+        draws = 0.5 if fixed else np.random.default_rng(derive(DRAW, seed, step)).random(samples)
+        t = (np.arange(samples) + draws) / samples
         mix = CURVES[self.curve](t, pivots)
         back = np.zeros_like(mix)
-        back[:, rows] = mix[:, rows] / self.samples
-        return Sample(mix, back, [Key(seed, step)] * self.samples, t)
+        back[:, rows] = mix[:, rows] / samples
+        return Sample(mix, back, [Key(seed, step)] * samples, t)
 
     def forces(self, losses: Array, gram: Array, memory: Memory, stochastic: bool) -> Forces:
         force = -unit(len(gram), 3, GRADIENT)

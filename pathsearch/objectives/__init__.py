@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 from pathsearch.errors import PathsearchError
 from pathsearch.objectives.data import DataSettings
 from pathsearch.objectives.function import FunctionObjective
-from pathsearch.objectives.imports import imported
+from pathsearch.objectives.imports import importable, imported
 from pathsearch.objectives.models import MODELS
 from pathsearch.objectives.network import NetworkObjective
 from pathsearch.objectives.protocol import Objective
@@ -86,4 +86,14 @@ class NetworkSettings(Settings):
 
 ObjectiveSettings = Annotated[
     Union[CallableSettings, SurfaceSettings, NetworkSettings], Field(discriminator="name")
+]
+
+__all__ = [
+    "CallableSettings",
+    "NetworkSettings",
+    "Objective",
+    "ObjectiveSettings",
+    "SURFACES",
+    "SurfaceSettings",
+    "importable",
 ]

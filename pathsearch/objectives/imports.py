@@ -1,7 +1,10 @@
 """Objects named by import string, `package.module:name`."""
 
+import sys
+from contextlib import contextmanager
 from importlib import import_module
-from typing import Any
+from pathlib import Path
+from typing import Any, Iterator
 
 from pathsearch.errors import PathsearchError
 
@@ -21,3 +24,13 @@ def imported(target: str) -> Any:
         return getattr(module, name)
     except AttributeError:
         raise PathsearchError(f"module {module_name!r} has no {name!r}") from None
+
+
+@contextmanager
+def importable(folder: Path) -> Iterator[None]:
+    """Let import strings find modules in `folder` first: a user's own models and losses lie beside the configuration."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))

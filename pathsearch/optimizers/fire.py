@@ -21,7 +21,7 @@ class Fire(Settings):
     delay: int = Field(5, ge=0, description="steps of positive power before dt grows")
     mixing: float = Field(0.1, gt=0, lt=1)
     mixing_decay: float = Field(0.99, gt=0, lt=1)
-    max_step: float | None = Field(None, gt=0, description="longest move of one pivot; default: 0.3 of a mean segment")
+    max_step: float | None = Field(None, gt=0, description="longest move of one pivot; default: 0.3 of a mean segment at the start")
 
     def registers(self) -> tuple[str, ...]:
         return ("velocity",)
@@ -42,12 +42,16 @@ class Fire(Settings):
                 dt *= self.shrink
             velocity, mixing, streak = np.zeros_like(velocity), self.mixing, 0
         # semi-implicit Euler; a capped pivot loses the speed it was not allowed to use
-        move = capped(dt * (velocity + dt * force), gram, self.max_step or default_cap(gram, 0.3))
+        cap = self.max_step or memory.get("cap") or default_cap(gram, 0.3)
+        move = capped(dt * (velocity + dt * force), gram, cap)
         plan = Plan({"velocity": move / dt, "weights": move})
-        return plan, {"dt": dt, "mixing": mixing, "streak": streak}
+        return plan, {"dt": dt, "mixing": mixing, "streak": streak, "cap": cap}
 
 
 def default_cap(gram: Array, share: float) -> float | None:
-    """A share of the path's mean segment length, so that the cap needs no units; None where there is no path."""
+    """A share of the path's mean segment length, so that the cap needs no units; None where there is no path.
+
+    Taken once, at a stage's first step: a cap that grew with the path would let it run away.
+    """
     lengths = np.sqrt(np.stack([gram[:, 0, 0], gram[:, 1, 1]]))
     return share * float(lengths.mean()) if lengths.any() else None

@@ -1,4 +1,4 @@
-"""Global L-BFGS by inner products alone (Nocedal 1980; Chen et al. 2014; for bands Sheppard et al. 2008).
+"""Global L-BFGS by inner products alone (Nocedal 1980; Chen et al. 2014; for bands Sheppard et al. 20.3).
 
 The pairs (s, y) are registers beside the weights; the two-loop recursion runs on coefficients over them, and every
 inner product is summed over all pivots, so the whole path is one vector of unknowns.
@@ -20,7 +20,7 @@ class Lbfgs(Settings):
 
     name: Literal["lbfgs"] = "lbfgs"
     memory: int = Field(20, ge=1, description="pairs of past steps and force changes kept")
-    max_step: float | None = Field(None, gt=0, description="longest move of one pivot; default: 0.5 of a mean segment")
+    max_step: float | None = Field(None, gt=0, description="longest move of one pivot; default: 0.8 of a mean segment at the start")
 
     def registers(self) -> tuple[str, ...]:
         pairs = [f"{kind}{j}" for j in range(self.memory) for kind in ("step", "change")]
@@ -32,7 +32,7 @@ class Lbfgs(Settings):
         step = lambda slot: unit(n, k, GEOMETRY + 1 + 2 * slot)  # noqa: E731
         change = lambda slot: unit(n, k, GEOMETRY + 2 + 2 * slot)  # noqa: E731
         dot = lambda a, b: float(dots(a, b, gram).sum())  # noqa: E731
-        cap = self.max_step or default_cap(gram, 0.5)
+        cap = self.max_step or memory.get("cap") or default_cap(gram, 0.8)
         count, slots = int(memory.get("count", 0)), list(memory.get("slots", []))
 
         pairs = [(step(slot), change(slot)) for slot in slots]
@@ -62,7 +62,7 @@ class Lbfgs(Settings):
             direction = direction * (0.1 * cap / largest)
         move = capped(direction, gram, cap)
         assign |= {f"step{slot}": move, "weights": move}
-        return Plan(assign), {"count": count + 1, "slots": slots}
+        return Plan(assign), {"count": count + 1, "slots": slots, "cap": cap}
 
 
 def _two_loops(force: Array, pairs: list[tuple[Array, Array]], dot) -> Array:  # type: ignore[no-untyped-def]

@@ -1,0 +1,1 @@
+"""Low-loss paths between trained networks."""

@@ -1,0 +1,5 @@
+"""`python -m pathsearch`."""
+
+from pathsearch.cli import main
+
+main()

@@ -1,0 +1,120 @@
+"""Endpoints: weights from lists, files and earlier runs, or training stages that make them."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pathsearch.errors import PathsearchError
+from pathsearch.launch.settings import Endpoints, FromRun, Point, Trained
+from pathsearch.methods.minimise import Minimise
+from pathsearch.methods.stages import Stage
+from pathsearch.objectives.network import NetworkObjective
+from pathsearch.objectives.protocol import Objective
+from pathsearch.storage import read_vectors
+
+
+def weights(point: Point, side: str, objective: Objective, folder: Path) -> NDArray[Any]:
+    """The weights [M] a point of the configuration stands for; `side` is start, end or through."""
+    if isinstance(point, list):
+        return _checked(np.asarray(point, dtype=float), side, objective)
+    if isinstance(point, FromRun):
+        return _pivot(found(point.run, folder), point.pivot, side, objective)
+    file = found(point, folder)
+    if file.is_dir() or file.suffix == ".h5":
+        return _pivot(file, -1 if side == "end" else 0, side, objective)
+    if file.suffix == ".npy":
+        try:
+            return _checked(np.load(file, allow_pickle=False), side, objective)
+        except (ValueError, OSError, EOFError) as error:
+            raise PathsearchError(f"endpoints.{side}: {file} is no array of numbers ({error})") from error
+    if not isinstance(objective, NetworkObjective):
+        raise PathsearchError(f"endpoints.{side}: {file} is not a .npy or .h5 file, and only networks have state_dicts")
+    parameters, _ = state_dict(file, side, objective)
+    return np.asarray(objective.flat(parameters).cpu().numpy())
+
+
+def first_size(endpoints: Endpoints | None, folder: Path) -> int | None:
+    """How many weights the endpoints have, where that can be told before there is an objective."""
+    start = endpoints.start if endpoints else None
+    if isinstance(start, list):
+        return len(start)
+    if isinstance(start, str) and start.endswith(".npy"):
+        return int(np.load(found(start, folder), allow_pickle=False, mmap_mode="r").size)
+    if isinstance(start, (str, FromRun)):
+        vectors, _ = read_vectors(found(start if isinstance(start, str) else start.run, folder))
+        return int(vectors.shape[1])
+    return None
+
+
+def training(endpoints: Endpoints) -> list[Stage]:
+    """The stages that train what is to be trained: one where both sides are trained alike, so they run together."""
+    sides = [endpoints.start, endpoints.end]
+    seeds = tuple(side.train.seed if isinstance(side, Trained) else 0 for side in sides)
+    groups: dict[str, list[int]] = {}
+    for row, side in enumerate(sides):
+        if isinstance(side, Trained):
+            groups.setdefault(side.train.model_dump_json(exclude={"seed"}), []).append(row)
+    stages = []
+    for rows in groups.values():
+        side = sides[rows[0]]
+        assert isinstance(side, Trained)
+        options = side.train
+        minimise = Minimise(seeds, options.batch)
+        stages.append(Stage("train endpoints", minimise, options.optimizer, options.steps, rows=tuple(rows)))
+    return stages
+
+
+def state_dict(
+    file: Path, side: str, network: NetworkObjective
+) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """Parameters and buffers of a saved state_dict; raises PathsearchError naming what does not fit the network."""
+    try:
+        loaded = torch.load(file, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise PathsearchError(
+            f"endpoints.{side}: {file} holds more than plain tensors or is damaged; save it anew with "
+            f"torch.save(model.state_dict(), …) ({reason})"
+        ) from error
+    if isinstance(loaded, dict) and isinstance(loaded.get("state_dict"), dict):
+        loaded = loaded["state_dict"]
+    if not isinstance(loaded, dict) or not all(isinstance(value, torch.Tensor) for value in loaded.values()):
+        raise PathsearchError(f"endpoints.{side}: {file} is no state_dict of tensors")
+    loaded = {str(name).removeprefix("module."): value for name, value in loaded.items()}
+    for name, shape in network.table:
+        if name not in loaded:
+            raise PathsearchError(f"endpoints.{side}: {file} has no parameter {name!r} of the network")
+        if tuple(loaded[name].shape) != shape:
+            raise PathsearchError(
+                f"endpoints.{side}: {name!r} in {file} has shape {tuple(loaded[name].shape)}, the network's has {shape}"
+            )
+    return loaded, {name: loaded[name].to(network.device) for name in network.buffers if name in loaded}
+
+
+def _pivot(where: Path, pivot: int, side: str, objective: Objective) -> NDArray[Any]:
+    vectors, _ = read_vectors(where)
+    if not -len(vectors) <= pivot < len(vectors):
+        raise PathsearchError(f"endpoints.{side}: {where} has {len(vectors)} pivots, none numbered {pivot}")
+    return _checked(vectors[pivot], side, objective)
+
+
+def found(name: str, folder: Path) -> Path:
+    """A file named relative to the working folder, or to the configuration's own `folder`."""
+    for candidate in (Path(name), folder / name):
+        if candidate.exists():
+            return candidate
+    raise PathsearchError(f"endpoints: no file {name} here or beside the configuration")
+
+
+def _checked(vector: NDArray[Any], side: str, objective: Objective) -> NDArray[Any]:
+    if vector.shape != (objective.size,):
+        raise PathsearchError(
+            f"endpoints.{side} has shape {vector.shape}, the objective's weights have shape ({objective.size},)"
+        )
+    if not np.isfinite(vector).all():
+        raise PathsearchError(f"endpoints.{side} has weights that are not finite")
+    return vector

@@ -1,0 +1,107 @@
+"""The options of a run: one declaration for YAML, overrides, validation and documentation."""
+
+from typing import Annotated, Any, Literal, Union
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from pathsearch.methods import Bezier, Method
+from pathsearch.objectives import NetworkSettings, ObjectiveSettings
+from pathsearch.optimizers import Optimizer, Sgd
+from pathsearch.settings import Settings
+
+
+def _named(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+class Training(Settings):
+    """How an endpoint is trained from a seed."""
+
+    seed: int
+    steps: int = Field(1000, ge=1)
+    batch: int | None = Field(None, ge=1, description="examples a mini-batch; default: the objective's")
+    optimizer: Annotated[Optimizer, BeforeValidator(_named)] = Sgd(lr=0.1, schedule="cosine")
+
+
+class Trained(Settings):
+    """An endpoint to be trained."""
+
+    train: Training
+
+
+class FromRun(Settings):
+    """A pivot of an earlier run."""
+
+    run: str = Field(description="its folder or path.h5")
+    pivot: int = Field(description="which pivot; -1 is the last")
+
+
+Point = Union[list[float], str, FromRun]
+"""Weights as a list, as a file (.npy, a state_dict, a path.h5), or as a pivot of an earlier run."""
+
+
+class Endpoints(Settings):
+    """The two minima, and points that the first guess of the path passes on its way."""
+
+    start: Union[Point, Trained]
+    end: Union[Point, Trained]
+    through: list[Point] = Field(default_factory=list)
+
+
+class Measurement(Settings):
+    """How the path and the straight line are measured."""
+
+    points: int = Field(61, ge=3, description="points along each, at least; the pivots are among them")
+    tolerance: float | None = Field(
+        None, gt=0, description="how well the saddle is to be known; default: a thousandth of the loss's range"
+    )
+    plane: int = Field(25, ge=0, description="side of the grid of losses around the path; 0 for none")
+
+
+class Checkpoints(Settings):
+    """When path.h5 is written: after so many steps or minutes, whichever comes first."""
+
+    steps: int = Field(500, ge=1)
+    minutes: float = Field(5.0, gt=0)
+
+
+class RunSettings(Settings):
+    """Everything a run needs."""
+
+    objective: Annotated[ObjectiveSettings, BeforeValidator(_named)]
+    endpoints: Endpoints | None = Field(None, description="a built-in surface has its own")
+    method: Annotated[Method, BeforeValidator(_named)] = Bezier()
+    optimizer: Annotated[Optimizer, BeforeValidator(_named)] = Field(
+        Sgd(), description="default: lbfgs, or sgd for a network"
+    )
+    steps: int = Field(2000, ge=0, description="steps of the search; autoneb: of a cycle, unless it says its own")
+    tolerance: float | None = Field(
+        None, gt=0, description="largest projected force norm at which the search is done; default: 1e-2, none for a network"
+    )
+    seed: int = 0
+    measure: Measurement = Measurement()
+    checkpoint: Checkpoints = Checkpoints()
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            objective = values.get("objective")
+            network = isinstance(objective, dict) and objective.get("name") == "network"
+            return values if network else {"optimizer": "lbfgs", "tolerance": 1e-2, **values}
+        return values
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "RunSettings":
+        if self.endpoints is None and self.objective.name in ("callable", "network"):
+            raise ValueError(f"endpoints: objective {self.objective.name} has none of its own, give start and end")
+        if self.endpoints is not None and not isinstance(self.objective, NetworkSettings):
+            for side in ("start", "end"):
+                if isinstance(getattr(self.endpoints, side), Trained):
+                    raise ValueError(f"endpoints.{side}: only a network can be trained from a seed")
+        return self
+
+
+UNCOMPARED = ("checkpoint",)
+"""Top-level keys that do not change a run's result, so that it may continue with other values."""

@@ -1,0 +1,56 @@
+"""What the search saw, a row a step: kept in memory while it runs, in `path.h5` group `history` after."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pathsearch.search import Position, Report
+from pathsearch.storage.writer import Variable
+
+COLUMNS = {"stage": np.int64, "step": np.int64, "force": np.float64, "length": np.float64, "evaluations": np.int64}
+
+
+@dataclass
+class History:
+    """One row a step: COLUMNS, and the losses [S] at path positions t [S]."""
+
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    t: list[NDArray[np.float64]] = field(default_factory=list)
+    loss: list[NDArray[np.float64]] = field(default_factory=list)
+
+    def add(self, report: Report) -> None:
+        at = report.position
+        self.rows.append((at.stage, at.step, report.force, report.length, report.evaluations))
+        self.t.append(report.t)
+        self.loss.append(report.losses)
+
+    def variables(self) -> dict[str, Variable]:
+        columns = list(zip(*self.rows)) or [()] * len(COLUMNS)
+        return {
+            **{name: (("row",), np.array(values, dtype=COLUMNS[name])) for name, values in zip(COLUMNS, columns)},
+            "t": (("row", "point"), _table(self.t)),
+            "loss": (("row", "point"), _table(self.loss)),
+        }
+
+
+def before(position: Position, arrays: dict[str, NDArray[Any]]) -> History:
+    """The history kept up to `position`; the step it stands at will be taken again."""
+    stage, step = arrays["stage"], arrays["step"]
+    within = (stage == position.stage) & (step < position.step) & position.begun
+    kept = np.flatnonzero((stage < position.stage) | within)
+    used = [~np.isnan(arrays["t"][row]) for row in kept]
+    return History(
+        rows=list(zip(*(arrays[name][kept].tolist() for name in COLUMNS))),
+        t=[arrays["t"][row][points] for row, points in zip(kept, used)],
+        loss=[arrays["loss"][row][points] for row, points in zip(kept, used)],
+    )
+
+
+def _table(rows: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Rows of different lengths as one array, NaN beyond each row's end."""
+    table = np.full((len(rows), max((len(row) for row in rows), default=0)), np.nan)
+    for target, row in zip(table, rows):
+        target[: len(row)] = row
+    return table

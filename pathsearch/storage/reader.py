@@ -1,0 +1,96 @@
+"""Reading `path.h5`: open, read, close; nothing in it is executed."""
+
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Iterator
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from pathsearch.errors import PathsearchError
+from pathsearch.storage.schema import FORMAT, FORMAT_VERSION
+
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run has found so far, without its long vectors."""
+
+    file: Path
+    state: str
+    config: dict[str, Any]
+    position: dict[str, Any]
+    summary: dict[str, Any]
+    versions: dict[str, str]
+    origin: str
+    shape: tuple[int, int]
+    """(pivots, parameters)"""
+    groups: dict[str, Arrays]
+    """Arrays of `history`, `parameters` and whatever `profiles/…` are there, by group."""
+
+
+def read(where: str | Path) -> Run:
+    """Read a run folder or its `path.h5`. Raises PathsearchError where there is none, or a damaged one."""
+    file = located(where)
+    with _opened(file) as h5:
+        attributes = {name: json.loads(h5.attrs[name]) for name in ("config", "position", "summary", "versions")}
+        names = ["history", "parameters", *(f"profiles/{name}" for name in h5.get("profiles", {}))]
+        groups = {name: _arrays(h5[name]) for name in names}
+        return Run(
+            file=file,
+            state=str(h5.attrs["state"]),
+            origin=str(h5.attrs["origin"]),
+            shape=h5["path/weights"].shape,
+            groups=groups,
+            **attributes,
+        )
+
+
+def read_vectors(where: str | Path) -> tuple[NDArray[Any], Arrays]:
+    """The pivots [N, M] of a run, and the optimiser's registers [n, M]."""
+    with _opened(located(where)) as h5:
+        registers = {name: array for name, array in _arrays(h5["optimizer"]).items() if array.ndim == 2}
+        return h5["path/weights"][()], registers
+
+
+def located(where: str | Path) -> Path:
+    """The `path.h5` a folder or file name stands for."""
+    file = Path(where)
+    file = file / "path.h5" if file.is_dir() else file
+    if not file.exists():
+        raise PathsearchError(f"no {file}: name a run's folder or its path.h5")
+    return file
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[h5py.File]:
+    try:
+        with h5py.File(file, "r") as h5:
+            if h5.attrs.get("format") != FORMAT:
+                raise PathsearchError(f"{file} was not written by pathsearch")
+            if h5.attrs["format_version"] > FORMAT_VERSION:
+                raise PathsearchError(
+                    f"{file} has format version {h5.attrs['format_version']}, this program reads up to "
+                    f"{FORMAT_VERSION}: update pathsearch"
+                )
+            yield h5
+    except PathsearchError:
+        raise
+    except (OSError, KeyError, ValueError, RuntimeError) as error:
+        raise PathsearchError(
+            f"{file} cannot be read ({error}): if it is damaged, restore a copy or move it away and run again"
+        ) from error
+
+
+def _arrays(group: h5py.Group) -> Arrays:
+    found = {}
+    for name, item in group.items():
+        if item.attrs.get("NAME", b"").startswith(b"This is a netCDF dimension"):
+            continue
+        values = item.asstr()[()] if h5py.check_string_dtype(item.dtype) else item[()]
+        found[name] = np.asarray(values)
+    return found

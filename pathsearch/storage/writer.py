@@ -1,0 +1,83 @@
+"""Writing `path.h5`: all of it to a temporary file beside, synced, then put in place at once."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from pathsearch.errors import PathsearchError
+from pathsearch.storage.schema import FORMAT, FORMAT_VERSION
+
+Variable = tuple[tuple[str, ...], NDArray[Any]]
+"""Names of an array's dimensions, and the array."""
+
+
+def write(file: Path, attributes: dict[str, Any], groups: dict[str, dict[str, Variable]]) -> None:
+    """Replace `file` by one with these root attributes and groups; readers see the old one or the new, never half.
+
+    A variable named like its only dimension becomes that dimension's coordinate. Attribute values that are not
+    strings are kept as JSON. Raises PathsearchError where the disk does not take it; the old file then stays.
+    """
+    needed = sum(array.nbytes for variables in groups.values() for _, array in variables.values())
+    partial = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    try:
+        free = shutil.disk_usage(file.parent).free
+        if free < needed:
+            raise OSError(28, f"{needed / 1e6:.1f} MB needed, {free / 1e6:.1f} MB free")
+        with h5py.File(partial, "w") as h5:
+            h5.attrs["format"] = FORMAT
+            h5.attrs["format_version"] = FORMAT_VERSION
+            for name, value in attributes.items():
+                h5.attrs[name] = value if isinstance(value, str) else json.dumps(value)
+            for name, variables in groups.items():
+                _write_group(h5.create_group(name), variables)
+        with partial.open("rb+") as written:
+            os.fsync(written.fileno())
+        os.replace(partial, file)
+        _sync_folder(file.parent)
+    except (OSError, RuntimeError) as error:
+        partial.unlink(missing_ok=True)
+        kept = "the last checkpoint is kept" if file.exists() else "nothing was kept yet"
+        raise PathsearchError(
+            f"cannot write {file}: {error}; {kept}. Free some space or mend the folder, then run again to continue"
+        ) from error
+
+
+def sweep(file: Path) -> None:
+    """Remove what a killed writer of `file` left behind."""
+    for partial in file.parent.glob(f".{file.name}.*.tmp"):
+        partial.unlink(missing_ok=True)
+
+
+def _write_group(group: h5py.Group, variables: dict[str, Variable]) -> None:
+    for name, (dims, array) in variables.items():
+        options: dict[str, Any] = {}
+        if array.dtype.kind in "OU":
+            array, options = array.astype(object), {"dtype": h5py.string_dtype()}
+        elif array.ndim == 2 and array.size:
+            options = {"chunks": (1, array.shape[1]), "fletcher32": True}
+        group.create_dataset(name, data=array, **options)
+    sizes = {dim: size for dims, array in variables.values() for dim, size in zip(dims, array.shape)}
+    for dim, size in sizes.items():
+        if dim in variables:
+            group[dim].make_scale(dim)
+        else:  # never written, so it takes no space; the name is netCDF-4's mark of a dimension without coordinate
+            group.create_dataset(dim, shape=(size,), dtype="f4")
+            group[dim].make_scale(f"This is a netCDF dimension but not a netCDF variable.{size:>10}")
+    for name, (dims, _) in variables.items():
+        if dims != (name,):
+            for axis, dim in enumerate(dims):
+                group[name].dims[axis].attach_scale(group[dim])
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
