@@ -1,1 +1,7 @@
-"""Low-loss paths between trained networks."""
+"""Low-loss paths between trained networks: find them, measure them, keep them."""
+
+from pathsearch.api import Path, connect
+from pathsearch.errors import PathsearchError
+from pathsearch.storage import read
+
+__all__ = ["Path", "PathsearchError", "connect", "read"]

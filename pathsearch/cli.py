@@ -3,13 +3,18 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Callable, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 from rich.console import Console
 
+from pathsearch import bench, plots, report, storage
 from pathsearch.errors import PathsearchError
 from pathsearch.launch import config as configs
+from pathsearch.launch import session
+from pathsearch.launch.settings import RunSettings
+from pathsearch.objectives import importable
+from pathsearch.progress import display
 
 DEFAULT = "digits"
 
@@ -19,6 +24,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+Arguments = Annotated[
+    Optional[list[str]],
+    typer.Argument(metavar="[CONFIG] [KEY=VALUE]...", help="A YAML file or a built-in name, then overrides."),
+]
 Folder = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder or its path.h5.")]
 
 
@@ -31,30 +40,20 @@ def options(
 
 @app.command()
 def run(
-    arguments: Annotated[
-        Optional[list[str]],
-        typer.Argument(metavar="[CONFIG] [KEY=VALUE]...", help="A YAML file or a built-in name, then overrides."),
-    ] = None,
+    arguments: Arguments = None,
     out: Annotated[Optional[Path], typer.Option(help="Folder of the run; default: runs/<name of CONFIG>.")] = None,
 ) -> None:
     """Find a path, measure it against the straight line, keep it. Started again, it continues."""
-    # imported here, for torch takes seconds to load and `--help` should not
-    from pathsearch import plots, report
-    from pathsearch.launch.session import run as carry_out
-    from pathsearch.progress import display
-
-    given = list(arguments or [])
-    name = given.pop(0) if given and "=" not in given[0] else DEFAULT
-    settings, folder = configs.load(name, given)
+    name, settings, folder = _configured(arguments)
     where = out or Path("runs") / Path(name).stem
     try:
         where.mkdir(parents=True, exist_ok=True)
         with display(where / "run.log") as watcher:
-            found = carry_out(settings, where, folder, watcher)
+            found = session.run(settings, where, folder, watcher)
     except OSError as error:
         raise PathsearchError(f"cannot use folder {where}: {error.strerror}; name another with --out") from error
     plots.save(found, where / "path.png")
-    Console().print(report.table(found))
+    _print(found)
     print(f"kept in {found.file}, drawn in {where / 'path.png'}")
 
 
@@ -63,13 +62,23 @@ def show(
     where: Folder, as_json: Annotated[bool, typer.Option("--json", help="Every figure, as JSON.")] = False
 ) -> None:
     """What a run has found."""
-    from pathsearch import report, storage
-
     found = storage.read(where)
     if as_json:
         print(json.dumps(report.figures(found), indent=2))
     else:
-        Console().print(report.table(found))
+        _print(found)
+
+
+def _configured(arguments: list[str] | None) -> tuple[str, RunSettings, Path]:
+    given = list(arguments or [])
+    name = given.pop(0) if given and "=" not in given[0] else DEFAULT
+    return name, *configs.load(name, given)
+
+
+def _print(found: Any) -> None:
+    console = Console()
+    console.print(report.headline(report.figures(found)), highlight=False, soft_wrap=True)
+    console.print(report.table(found))
 
 
 @app.command()
@@ -78,12 +87,23 @@ def plot(
     output: Annotated[Optional[Path], typer.Option("-o", "--output", help="PNG; default: path.png beside it.")] = None,
 ) -> None:
     """Draw the loss along the path, the plane around it, and the convergence."""
-    from pathsearch import plots, storage
-
     found = storage.read(where)
     file = output or found.file.with_suffix(".png")
     plots.save(found, file)
     print(file)
+
+
+@app.command("bench")
+def measure_speed(
+    arguments: Arguments = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Band steps to time.")] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="The figures as JSON.")] = False,
+) -> None:
+    """How fast band steps of a network are here, against a bare forward-backward loop."""
+    settings, folder = _configured(arguments)[1:]
+    with importable(folder):
+        found = bench.bench(settings, rounds)
+    print(json.dumps(found.rounded()) if as_json else "\n".join(found.lines()))
 
 
 @app.command("configs")
@@ -95,16 +115,11 @@ def list_configs() -> None:
 
 
 def main() -> None:
-    """Run the command line; an error the user can mend is one line on stderr."""
-    guarded(app, "--traceback" in sys.argv)
-
-
-def guarded(command: Callable[[], Any], traceback: bool) -> None:
-    """Call `command`; a PathsearchError ends the program with its line and status 1 (130 where a signal stopped it)."""
+    """Run the command line; a PathsearchError ends it with one line on stderr and the error's exit status."""
     try:
-        command()
+        app()
     except PathsearchError as error:
-        if traceback:
+        if "--traceback" in sys.argv:
             raise
         print(f"pathsearch: {error}", file=sys.stderr)
         sys.exit(error.status)

@@ -122,12 +122,15 @@ def measured_plane(
         return offsets @ chords @ along, offsets @ chords @ aside
 
     path_x, path_y = shadow(path)
-    x, y = _padded(path_x, grid), _padded(path_y, grid)
+    pivots_x, pivots_y = shadow(np.eye(pivots))
+    half = 0.6 * max(np.ptp(np.append(path_x, pivots_x)), np.ptp(np.append(path_y, pivots_y)))
+    x = _window(np.append(path_x, pivots_x), half, grid)
+    y = _window(np.append(path_y, pivots_y), half, grid)
     points = x[None, :, None] * along + y[:, None, None] * aside
     points[..., 0] += 1.0
     metrics = _in_blocks(holder, points.reshape(-1, pivots), tick)
     shaped = {name: values.reshape(grid, grid) for name, values in metrics.items()}
-    return Plane(x, y, shaped, path_x, path_y, *shadow(np.eye(pivots)))
+    return Plane(x, y, shaped, path_x, path_y, pivots_x, pivots_y)
 
 
 def disagreement(holder: Holder, pivots: int) -> float | None:
@@ -136,9 +139,9 @@ def disagreement(holder: Holder, pivots: int) -> float | None:
     return None if classes is None else float(np.mean(classes[0] != classes[1]))
 
 
-def _padded(values: Array, grid: int) -> Array:
-    margin = 0.25 * float(np.ptp(values))
-    return np.linspace(values.min() - margin, values.max() + margin, grid)
+def _window(values: Array, half: float, grid: int) -> Array:
+    middle = 0.5 * (values.min() + values.max())
+    return np.linspace(middle - half, middle + half, grid)
 
 
 def _in_blocks(holder: Holder, mixture: Array, tick: Tick) -> dict[str, Array]:

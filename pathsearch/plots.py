@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from pathsearch.errors import PathsearchError
-from pathsearch.report import figures, headline
+from pathsearch.report import figures, headline, label
 from pathsearch.storage import Run
 
 PATH, LINE = "#0b6e99", "#c8553d"
@@ -21,7 +21,7 @@ def picture(run: Run) -> Figure:
         draw.append(error)
     if "profiles/plane" in run.groups:
         draw.append(plane)
-    if len(run.groups["history"]["row" if "row" in run.groups["history"] else "step"]):
+    if len(run.groups["history"]["step"]):
         draw.append(convergence)
     figure = Figure(figsize=(4.6 * len(draw), 4.2), layout="constrained")
     for axes, part in zip(figure.subplots(1, len(draw), squeeze=False)[0], draw):
@@ -45,7 +45,7 @@ def save(run: Run, file: Path) -> None:
 def profile(run: Run, axes: Axes) -> None:
     """The loss along the path and the straight line, against the share of each one's length."""
     _along(run, axes, _loss(run), 1.0)
-    name = _loss(run).replace("_", " ")
+    name = label(_loss(run))
     if "test_loss" in run.groups["profiles/path"]:
         _along(run, axes, "test_loss", 1.0, dashed=True)
         name = "loss (dashed: test)"
@@ -70,14 +70,14 @@ def plane(run: Run, axes: Axes) -> None:
     levels = np.linspace(low, high if high > low else low + 1.0, 22)
     shading = axes.contourf(arrays["x"], arrays["y"], loss, levels=levels, cmap="viridis", extend="both")
     axes.contour(arrays["x"], arrays["y"], loss, levels=levels[::3], colors="white", linewidths=0.4)
-    axes.figure.colorbar(shading, ax=axes, label=_loss(run).replace("_", " "))
+    axes.figure.colorbar(shading, ax=axes, label=label(_loss(run)))
     axes.plot(shadow["path_x"], shadow["path_y"], color="white", linewidth=2.4)
     axes.plot(shadow["path_x"], shadow["path_y"], color="black", linewidth=1.2, label="path (its shadow)")
     axes.plot(shadow["pivots_x"], shadow["pivots_y"], "o", color="black", markersize=3.5, markerfacecolor="white")
     axes.plot(shadow["pivots_x"][[0, -1]], shadow["pivots_y"][[0, -1]], "o", color="black", markersize=6)
     axes.plot(shadow["pivots_x"][[0, -1]], shadow["pivots_y"][[0, -1]], "--", color=LINE, linewidth=1.2)
     axes.set(xlabel="distance in weight space", title="plane through start, end and middle")
-    axes.set_aspect("equal", adjustable="datalim")
+    axes.set_aspect("equal")
 
 
 def convergence(run: Run, axes: Axes) -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from rich import box
 from rich.table import Table
 
 from pathsearch.numerics.profiles import summary
@@ -19,7 +20,7 @@ def figures(run: Run) -> dict[str, Any]:
         "state": run.state,
         "converged": bool(position["converged"]),
         "method": run.config["method"]["name"],
-        "step": int(position["moves"]),
+        "step": max(0, int(position["moves"]) - run.summary["training_steps"]),
         "stage": _stage(run),
         "evaluations": int(position["evaluations"]),
         "parameters": int(run.shape[1]),
@@ -49,16 +50,21 @@ def figures(run: Run) -> dict[str, Any]:
 def table(run: Run) -> Table:
     """Endpoints, straight line and path, a row a metric."""
     shown = figures(run)
-    rows = Table(title=headline(shown), title_justify="left")
-    rows.add_column("")
-    for column in ("start", "end", "line: max", "line: barrier", "path: max", "path: barrier", "path: mean"):
-        rows.add_column(column, justify="right")
+    rows = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    rows.add_column("", no_wrap=True)
+    for column in ("start", "end", "line max", "barrier", "path max", "barrier"):
+        rows.add_column(column, justify="right", no_wrap=True)
     for metric in (key for key in shown["path"] or {} if key != "saddle_uncertainty"):
         path, line = shown["path"][metric], (shown["linear"] or {}).get(metric, {})
         values = [path["start"], path["end"], line.get("max"), line.get("barrier")]
-        values += [path["max"], path["barrier"], path["mean"]]
-        rows.add_row(metric.replace("_", " "), *(_number(value, metric) for value in values))
+        values += [path["max"], path["barrier"]]
+        rows.add_row(label(metric), *(_number(value, metric) for value in values))
     return rows
+
+
+def label(metric: str) -> str:
+    """A metric's name as people read it."""
+    return {"train_loss_l2": "train loss + L2"}.get(metric, metric.replace("_", " "))
 
 
 def headline(shown: dict[str, Any]) -> str:
@@ -82,7 +88,9 @@ def _stage(run: Run) -> str:
 def _number(value: float | None, metric: str) -> str:
     if value is None:
         return "–"
-    return f"{100 * value:.2f} %" if metric.endswith("error") else f"{value:.5g}"
+    if abs(value) >= 100:
+        return f"{value:.5g}"
+    return f"{100 * value:.2f} %" if metric.endswith("error") else f"{value:.3g}"
 
 
 def _without_nan(value: Any) -> Any:

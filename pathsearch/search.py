@@ -65,7 +65,7 @@ class Report:
 
 
 def search(
-    holder: Holder, stages: list[Stage], position: Position, seed: int, tolerance: float | None, stochastic: bool
+    holder: Holder, stages: list[Stage], position: Position, seed: int, stochastic: bool
 ) -> Iterator[Report]:
     """Carry out the stages from `position` on. Raises PathsearchError where a loss or gradient is not finite."""
     while position.stage < len(stages):
@@ -74,7 +74,7 @@ def search(
             pivots = _place(holder, stage, position.pivots, derive(PROBE, seed, position.stage))
             position = replace(position, pivots=pivots, step=0, begun=True, method={}, optimizer={})
             holder.begin(moving(stage, pivots), stage.optimizer.registers())
-        for report in _relax(holder, stage, position, seed, tolerance, stochastic):
+        for report in _relax(holder, stage, position, seed, stochastic):
             yield report
         position = report.stage_done()
 
@@ -84,9 +84,7 @@ def moving(stage: Stage, pivots: int) -> list[int]:
     return list(stage.rows) if stage.rows is not None else list(range(1, pivots - 1))
 
 
-def _relax(
-    holder: Holder, stage: Stage, position: Position, seed: int, tolerance: float | None, stochastic: bool
-) -> Iterator[Report]:
+def _relax(holder: Holder, stage: Stage, position: Position, seed: int, stochastic: bool) -> Iterator[Report]:
     method, rows = stage.method, moving(stage, position.pivots)
     fixed = isinstance(stage.optimizer, DETERMINISTIC)
     while True:
@@ -98,7 +96,7 @@ def _relax(
 
         evaluations = position.evaluations + int(np.count_nonzero(sample.back.any(axis=1)))
         force = float(forces.norms.max())
-        converged = tolerance is not None and force <= tolerance
+        converged = stage.tolerance is not None and force <= stage.tolerance
         length = float(np.sqrt(gram[:, BACK, BACK]).sum() + np.sqrt(gram[-1, AHEAD, AHEAD]))
         yield Report(position, stage, sample.t, losses, force, length, evaluations, converged)
         if converged or step >= stage.steps:

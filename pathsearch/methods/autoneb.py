@@ -38,7 +38,7 @@ class AutoNeb(Settings):
     curve: ClassVar[str] = "polygon"
     interior: ClassVar[int] = 0
 
-    def stages(self, optimizer: Optimizer, steps: int) -> list[Stage]:
+    def stages(self, optimizer: Optimizer, steps: int, tolerance: float | None) -> list[Stage]:
         """One stage a cycle; `steps` is the first cycle's number unless it says its own."""
         stages: list[Stage] = []
         band = {"spring": self.spring, "climb": self.climb}
@@ -50,5 +50,6 @@ class AutoNeb(Settings):
             band |= {key: value for key in band if (value := getattr(cycle, key)) is not None}
             for _ in range(cycle.repeat):
                 name = f"cycle {len(stages) + 1}"
-                stages.append(Stage(name, Neb.model_validate(band), optimizer, steps, insertion))
+                neb = Neb.model_validate(band)
+                stages.append(Stage(name, neb, optimizer, steps, tolerance, insertion=insertion))
         return stages

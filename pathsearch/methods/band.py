@@ -32,8 +32,8 @@ class Band(Settings):
     def interior(self) -> int:
         return self.images
 
-    def stages(self, optimizer: Optimizer, steps: int) -> list[Stage]:
-        return single(self, optimizer, steps)
+    def stages(self, optimizer: Optimizer, steps: int, tolerance: float | None) -> list[Stage]:
+        return single(self, optimizer, steps, tolerance)
 
     def sample(self, pivots: int, rows: list[int], seed: int, step: int, fixed: bool) -> Sample:
         # every image the same mini-batch: differences between images are then free of its noise

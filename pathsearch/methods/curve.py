@@ -36,8 +36,8 @@ class Curve(Settings):
     def interior(self) -> int:
         return self.bends
 
-    def stages(self, optimizer: Optimizer, steps: int) -> list[Stage]:
-        return single(self, optimizer, steps)
+    def stages(self, optimizer: Optimizer, steps: int, tolerance: float | None) -> list[Stage]:
+        return single(self, optimizer, steps, tolerance)
 
     def sample(self, pivots: int, rows: list[int], seed: int, step: int, fixed: bool) -> Sample:
         samples = self.samples or (8 * (self.bends + 1) if fixed else 1)

@@ -14,5 +14,5 @@ class Linear(Settings):
     curve: ClassVar[str] = "polygon"
     interior: ClassVar[int] = 0
 
-    def stages(self, optimizer: Optimizer, steps: int) -> list[Stage]:
+    def stages(self, optimizer: Optimizer, steps: int, tolerance: float | None) -> list[Stage]:
         return []

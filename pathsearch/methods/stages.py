@@ -39,18 +39,20 @@ class Stage:
     """One relaxation.
 
     First `interior` pivots are put at equal distances along the chain there is, or pivots are added as `insertion`
-    says. `rows` are the pivots that move; None: all but the ends.
+    says. `rows` are the pivots that move; None: all but the ends. The stage is over after `steps`, or when the largest
+    force norm is at most `tolerance`.
     """
 
     name: str
     method: Relaxation
     optimizer: Optimizer
     steps: int
+    tolerance: float | None = None
     interior: int | None = None
     insertion: Insertion | None = None
     rows: tuple[int, ...] | None = None
 
 
-def single(method: Any, optimizer: Optimizer, steps: int) -> list[Stage]:
+def single(method: Any, optimizer: Optimizer, steps: int, tolerance: float | None) -> list[Stage]:
     """The stages of a method that relaxes once."""
-    return [Stage(method.name, method, optimizer, steps, interior=method.interior)]
+    return [Stage(method.name, method, optimizer, steps, tolerance, interior=method.interior)]

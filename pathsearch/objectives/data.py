@@ -136,6 +136,22 @@ class Custom(Settings):
         return Data(train, test, outputs=int(train.targets.max()) + 1 if whole else 1)
 
 
+class RandomImages(Settings):
+    """Noise with random classes, for benchmarks: the speed of a real data set without its files."""
+
+    name: Literal["random"] = "random"
+    shape: tuple[int, int, int] = (3, 32, 32)
+    classes: int = Field(10, ge=2)
+    examples: int = Field(2000, ge=2)
+    augment: bool = False
+
+    def load(self) -> Data:
+        generator = torch.Generator().manual_seed(0)
+        images = torch.randint(0, 256, (self.examples, *self.shape), generator=generator, dtype=torch.uint8)
+        targets = torch.randint(0, self.classes, (self.examples,), generator=generator)
+        return _every_fifth(images, targets, self.classes)
+
+
 def _read(dataset: Any, name: str) -> Split:
     if len(dataset) == 0:
         raise PathsearchError(f"the data set {name} is empty")
@@ -184,4 +200,4 @@ def _decode_all(samples: list[tuple[str, int]], size: int | None) -> np.ndarray[
     return np.ascontiguousarray(np.stack(images).transpose(0, 3, 1, 2))
 
 
-DataSettings = Annotated[Union[Digits, Moons, Torchvision, Folder, Custom], Field(discriminator="name")]
+DataSettings = Annotated[Union[Digits, Moons, Torchvision, Folder, Custom, RandomImages], Field(discriminator="name")]

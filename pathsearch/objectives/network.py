@@ -40,7 +40,7 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"cross_entropy": cross_
 class NetworkObjective:
     """Mean loss of a mini-batch plus ½λ|w|² (all parameters, as in Garipov et al. 2018); see `Objective`."""
 
-    metrics = ("train_loss", "train_loss_regularised", "train_error", "test_loss", "test_error")
+    metrics = ("train_loss", "train_loss_l2", "train_error", "test_loss", "test_error")
     stochastic: bool
 
     def __init__(
@@ -137,7 +137,7 @@ class NetworkObjective:
                 else:
                     wrong += (_classes(outputs) != targets).sum()
             found[f"{name}_loss"], found[f"{name}_error"] = float(loss) / len(split), float(wrong) / len(split)
-        found["train_loss_regularised"] = found["train_loss"] + float(self._penalty(weights))
+        found["train_loss_l2"] = found["train_loss"] + float(self._penalty(weights))
         return found
 
     def _outputs(

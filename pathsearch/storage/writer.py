@@ -29,13 +29,13 @@ def write(file: Path, attributes: dict[str, Any], groups: dict[str, dict[str, Va
         free = shutil.disk_usage(file.parent).free
         if free < needed:
             raise OSError(28, f"{needed / 1e6:.1f} MB needed, {free / 1e6:.1f} MB free")
-        with h5py.File(partial, "w") as h5:
+        with h5py.File(partial, "w", track_order=True) as h5:
             h5.attrs["format"] = FORMAT
             h5.attrs["format_version"] = FORMAT_VERSION
             for name, value in attributes.items():
                 h5.attrs[name] = value if isinstance(value, str) else json.dumps(value)
             for name, variables in groups.items():
-                _write_group(h5.create_group(name), variables)
+                _write_group(h5.create_group(name, track_order=True), variables)
         with partial.open("rb+") as written:
             os.fsync(written.fileno())
         os.replace(partial, file)

@@ -1,0 +1,94 @@
+"""Finding a path from Python: the same loop as `pathsearch run`, without files."""
+
+from dataclasses import dataclass
+from typing import Any, Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
+
+from pathsearch.errors import PathsearchError
+from pathsearch.holders import Holder, SerialHolder
+from pathsearch.measure import Profile, measured_line, measured_path
+from pathsearch.methods import Method
+from pathsearch.numerics.curves import CURVES
+from pathsearch.objectives import Objective
+from pathsearch.objectives.function import FunctionObjective
+from pathsearch.optimizers import Optimizer
+from pathsearch.search import Position, Report, search
+
+Loss = Callable[[torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Path:
+    """A path γ(t) through pivots [N, M]; `converged` is False where the step budget ended the search."""
+
+    pivots: NDArray[Any]
+    curve: str
+    converged: bool
+    evaluations: int
+    history: list[Report]
+    holder: Holder
+
+    def points(self, t: Any) -> NDArray[Any]:
+        """Weights [T, M] at t [T] in [0, 1]."""
+        return np.asarray(CURVES[self.curve](np.atleast_1d(t), len(self.pivots)) @ self.pivots)
+
+    def profile(self, points: int = 61, tolerance: float | None = None) -> Profile:
+        """Every metric along the path, refined around the saddle until it is known to `tolerance`."""
+        return measured_path(self.holder, self.curve, self.holder.chords(), points, tolerance)
+
+    def straight_line(self, points: int = 61, tolerance: float | None = None) -> Profile:
+        """The same along the straight line between the endpoints."""
+        return measured_line(self.holder, self.holder.chords(), points, tolerance)
+
+
+def connect(
+    objective: Objective | Loss,
+    start: Any,
+    end: Any,
+    method: Any = "bezier",
+    optimizer: Any = None,
+    steps: int = 2000,
+    tolerance: float | None = 1e-2,
+    seed: int = 0,
+    through: Any = (),
+    watch: Callable[[Report], None] = lambda report: None,
+) -> Path:
+    """Find a low-loss path from `start` to `end` (weights [M]).
+
+    objective: an `Objective`, or a torch function weights [M] -> loss [], taken in float64. method, optimizer: a name,
+    a mapping as in a configuration, or a settings object; the optimiser is lbfgs, or sgd where the loss draws
+    mini-batches. through: points the first guess passes. Raises PathsearchError on bad options, on endpoints that do
+    not fit, and where a loss is not finite.
+    """
+    chain = np.stack([np.asarray(point, dtype=float) for point in (start, *through, end)])
+    if np.array_equal(chain[0], chain[-1]):
+        raise PathsearchError("the endpoints are identical: give two different minima")
+    if not hasattr(objective, "loss_and_gradient"):
+        objective = FunctionObjective(objective, chain.shape[1], torch.float64, torch.device("cpu"))  # type: ignore[arg-type]
+    assert not callable(objective)
+    if objective.size != chain.shape[1]:
+        raise PathsearchError(f"endpoints have {chain.shape[1]} weights, the objective has {objective.size}")
+    default = "sgd" if objective.stochastic else "lbfgs"
+    chosen = _settings(Method, method, "method")
+    stages = chosen.stages(_settings(Optimizer, optimizer or default, "optimizer"), steps, tolerance)
+
+    holder = SerialHolder(objective)
+    holder.load(chain, [], {})
+    position, history = Position(pivots=len(chain)), []
+    for report in search(holder, stages, position, seed, objective.stochastic):
+        history.append(report)
+        position = report.stage_done()
+        watch(report)
+    return Path(holder.pivots(), chosen.curve, position.converged, position.evaluations, history, holder)
+
+
+def _settings(kind: Any, value: Any, what: str) -> Any:
+    plain = {"name": value} if isinstance(value, str) else value
+    try:
+        return TypeAdapter(kind).validate_python(plain)
+    except ValidationError as error:
+        raise PathsearchError(f"{what}: {'; '.join(fault['msg'] for fault in error.errors())}") from None
