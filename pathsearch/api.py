@@ -1,7 +1,8 @@
 """Finding a path from Python: the same loop as `pathsearch run`, without files."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -67,9 +68,8 @@ def connect(
     chain = np.stack([np.asarray(point, dtype=float) for point in (start, *through, end)])
     if np.array_equal(chain[0], chain[-1]):
         raise PathsearchError("the endpoints are identical: give two different minima")
-    if not hasattr(objective, "loss_and_gradient"):
-        objective = FunctionObjective(objective, chain.shape[1], torch.float64, torch.device("cpu"))  # type: ignore[arg-type]
-    assert not callable(objective)
+    if callable(objective):
+        objective = FunctionObjective(objective, chain.shape[1], torch.float64, torch.device("cpu"))
     if objective.size != chain.shape[1]:
         raise PathsearchError(f"endpoints have {chain.shape[1]} weights, the objective has {objective.size}")
     default = "sgd" if objective.stochastic else "lbfgs"

@@ -1,8 +1,9 @@
 """How fast a run's steps are on this machine, against a bare forward–backward loop of the same network."""
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -52,7 +53,7 @@ class Bench:
 
 
 def bench(settings: RunSettings, rounds: int) -> Bench:
-    """Measure band steps of a network configuration, whatever its own method; raises PathsearchError for an objective that is no network."""
+    """Time band steps of a configuration's network, whatever its method; raises PathsearchError without a network."""
     prepare_torch()
     objective = settings.objective.open(None, device_of(settings.device))
     if not isinstance(objective, NetworkObjective):
@@ -70,7 +71,7 @@ def bench(settings: RunSettings, rounds: int) -> Bench:
         times.append((bare(), clock.gradients / IMAGES, step, clock.gradients + clock.losses))
         clock.losses, clock.gradients = 0.0, 0.0
         begun = _now(objective.device)
-    table = np.array(times[WARM:])
+    table = np.array(times[WARM : WARM + rounds])
     medians = np.median(table, axis=0)
     return Bench(
         device=torch.cuda.get_device_name() if objective.device.type == "cuda" else "cpu",
@@ -112,7 +113,10 @@ class _Clock:
 
 def _bare_loop(objective: NetworkObjective) -> Callable[[], float]:
     """Seconds of one plain forward and backward of the module as torch runs it, on a batch that is ready."""
-    module, (inputs, targets) = objective.make().to(objective.device, objective.dtype).train(), objective.train.draw(Key(0, 0))
+    module, (inputs, targets) = (
+        objective.make().to(objective.device, objective.dtype).train(),
+        objective.train.draw(Key(0, 0)),
+    )
     if inputs.ndim == 4:
         module = module.to(memory_format=torch.channels_last)
 

@@ -1,7 +1,7 @@
 """Measuring a path honestly: the whole data set, inside segments too, refined around the highest point."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable
 
 import numpy as np
 
@@ -96,9 +96,7 @@ def _measured(
     return Profile(t, arc, metrics, profiles.saddle_uncertainty(next(iter(metrics.values()))))
 
 
-def measured_plane(
-    holder: Holder, curve: str, chords: Array, grid: int, tick: Tick = lambda n: None
-) -> Plane | None:
+def measured_plane(holder: Holder, curve: str, chords: Array, grid: int, tick: Tick = lambda n: None) -> Plane | None:
     """Losses on a grid × grid plane around the path; None where start, end and middle lie on one line."""
     pivots = len(chords)
     path = CURVES[curve](np.linspace(0.0, 1.0, 10 * (pivots - 1) + 1), pivots)

@@ -103,8 +103,8 @@ def _loss(run: Run) -> str:
 
 
 def _along(run: Run, axes: Axes, metric: str, scale: float, dashed: bool = False) -> None:
-    for name, colour, label in (("linear", LINE, "straight line"), ("path", PATH, "path")):
+    for name, colour, said in (("linear", LINE, "straight line"), ("path", PATH, "path")):
         arrays = run.groups[f"profiles/{name}"]
         share = arrays["arc_length"] / arrays["arc_length"][-1]
-        style = {"linestyle": "--", "linewidth": 1.0} if dashed else {"label": label}
+        style = {"linestyle": "--", "linewidth": 1.0} if dashed else {"label": said}
         axes.plot(share, scale * arrays[metric], color=colour, **style)

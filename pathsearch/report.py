@@ -50,7 +50,7 @@ def figures(run: Run) -> dict[str, Any]:
 def table(run: Run) -> Table:
     """Endpoints, straight line and path, a row a metric."""
     shown = figures(run)
-    rows = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    rows = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     rows.add_column("", no_wrap=True)
     for column in ("start", "end", "line max", "barrier", "path max", "barrier"):
         rows.add_column(column, justify="right", no_wrap=True)

@@ -1,7 +1,7 @@
 """The loop: a generator that relaxes a path stage by stage and yields where it stands before every move."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Iterator
 
 import numpy as np
 
@@ -64,9 +64,7 @@ class Report:
         )
 
 
-def search(
-    holder: Holder, stages: list[Stage], position: Position, seed: int, stochastic: bool
-) -> Iterator[Report]:
+def search(holder: Holder, stages: list[Stage], position: Position, seed: int, stochastic: bool) -> Iterator[Report]:
     """Carry out the stages from `position` on. Raises PathsearchError where a loss or gradient is not finite."""
     while position.stage < len(stages):
         stage = stages[position.stage]
@@ -107,7 +105,12 @@ def _relax(holder: Holder, stage: Stage, position: Position, seed: int, stochast
         if method.respaced:
             holder.mix(respaced(holder.lengths(), None if forces.climber is None else rows[forces.climber]))
         position = replace(
-            position, step=step + 1, moves=position.moves + 1, evaluations=evaluations, method=forces.memory, optimizer=memory
+            position,
+            step=step + 1,
+            moves=position.moves + 1,
+            evaluations=evaluations,
+            method=forces.memory,
+            optimizer=memory,
         )
 
 

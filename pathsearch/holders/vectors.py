@@ -96,9 +96,7 @@ def array(small: torch.Tensor) -> Array:
     return np.asarray(small.cpu().numpy())
 
 
-def _basis(
-    old: torch.Tensor, row: int, gradient: torch.Tensor, registers: list[torch.Tensor]
-) -> list[torch.Tensor]:
+def _basis(old: torch.Tensor, row: int, gradient: torch.Tensor, registers: list[torch.Tensor]) -> list[torch.Tensor]:
     here = old[row]
     # an end has one neighbour: the missing difference counts as zero
     back = here - old[row - 1] if row > 0 else torch.zeros_like(here)

@@ -4,10 +4,11 @@ import ctypes
 import fcntl
 import signal
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Iterator, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -117,9 +118,7 @@ class _Session:
     def _search(self, position: Position) -> Position:
         saved = time.monotonic()
         report = None
-        for report in search(
-            self.holder, self.stages, position, self.settings.seed, self.objective.stochastic
-        ):
+        for report in search(self.holder, self.stages, position, self.settings.seed, self.objective.stochastic):
             due = report.position.moves % self.settings.checkpoint.steps == 0
             if due or self.stop or time.monotonic() - saved > 60 * self.settings.checkpoint.minutes:
                 # before the row of this step is added: a run that continues from here takes the step again
@@ -164,7 +163,7 @@ class _Session:
 
     def _as_loaded(self) -> dict[str, dict[str, float]]:
         """Metrics of endpoints that came with running statistics of their own, measured with these."""
-        found = {}
+        found: dict[str, dict[str, float]] = {}
         points = self.settings.endpoints
         for side in ("start", "end"):
             point = getattr(points, side, None)
@@ -189,9 +188,7 @@ class _Session:
 
     def _save(self, position: Position, state: str) -> None:
         pivots = self.holder.pivots()
-        rows = np.array(
-            moving(self.stages[position.stage], position.pivots) if position.begun else [], dtype=np.int64
-        )
+        rows = np.array(moving(self.stages[position.stage], position.pivots) if position.begun else [], dtype=np.int64)
         registers = self.holder.registers() if position.begun else {}
         table = self.objective.table
         counts = [int(np.prod(shape)) for _, shape in table]
@@ -307,7 +304,9 @@ def _alone(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise PathsearchError(f"another process is running in {folder}: wait for it, or name another --out") from None
+            raise PathsearchError(
+                f"another process is running in {folder}: wait for it, or name another --out"
+            ) from None
         except OSError:
             pass  # a file system without locks: the last writer wins, each file stays whole
         yield
@@ -323,9 +322,8 @@ def _signals() -> Iterator[list[int]]:
         stop.append(number)
         signal.signal(number, old[number])
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        old[number] = signal.getsignal(number)
-        signal.signal(number, note)
+    for wanted in (signal.SIGINT, signal.SIGTERM):
+        old[wanted] = signal.signal(wanted, note)
     try:
         yield stop
     finally:

@@ -76,7 +76,9 @@ class RunSettings(Settings):
     )
     steps: int = Field(2000, ge=0, description="steps of the search; autoneb: of a cycle, unless it says its own")
     tolerance: float | None = Field(
-        None, gt=0, description="largest projected force norm at which the search is done; default: 1e-2, none for a network"
+        None,
+        gt=0,
+        description="largest projected force norm at which the search is done; default: 1e-2, none for a network",
     )
     seed: int = 0
     measure: Measurement = Measurement()

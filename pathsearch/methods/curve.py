@@ -22,8 +22,10 @@ class Curve(Settings):
     name: str
     bends: int = Field(1, ge=1, description="bend points between the endpoints")
     samples: int | None = Field(
-        None, ge=1, description="values of t a step, one in each equal share of [0, 1]; default: 1, or 8 a segment "
-        "with an optimiser that needs the same ones every step"
+        None,
+        ge=1,
+        description="values of t a step, one in each equal share of [0, 1]; default: 1, or 8 a segment "
+        "with an optimiser that needs the same ones every step",
     )
 
     respaced: ClassVar[bool] = False

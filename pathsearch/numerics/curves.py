@@ -1,7 +1,7 @@
 """Curve types: γ(t) = Σₖ Bₖ(t) Pₖ for pivots P; a type is one function t [T], pivots → B [T, pivots]."""
 
+from collections.abc import Callable
 from math import comb
-from typing import Callable
 
 import numpy as np
 

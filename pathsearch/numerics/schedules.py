@@ -1,7 +1,7 @@
 """Learning rates over a stage: a schedule is one function of the finished share of its steps."""
 
+from collections.abc import Callable
 from math import cos, pi
-from typing import Callable
 
 
 def constant(done: float) -> float:

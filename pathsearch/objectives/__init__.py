@@ -84,16 +84,14 @@ class NetworkSettings(Settings):
         )
 
 
-ObjectiveSettings = Annotated[
-    Union[CallableSettings, SurfaceSettings, NetworkSettings], Field(discriminator="name")
-]
+ObjectiveSettings = Annotated[Union[CallableSettings, SurfaceSettings, NetworkSettings], Field(discriminator="name")]
 
 __all__ = [
+    "SURFACES",
     "CallableSettings",
     "NetworkSettings",
     "Objective",
     "ObjectiveSettings",
-    "SURFACES",
     "SurfaceSettings",
     "importable",
 ]

@@ -1,6 +1,6 @@
 """Mini-batches as a function of (seed, step): indices, normalisation and augmentation, on the device, in bulk."""
 
-from typing import Iterator
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor

@@ -81,7 +81,7 @@ class Torchvision(Settings):
             "cifar10": datasets.CIFAR10,
             "cifar100": datasets.CIFAR100,
         }
-        splits = []
+        splits: list[Split] = []
         for train in (True, False):
             try:
                 raw = kinds[self.name](self.root, train=train, download=self.download)
@@ -93,7 +93,7 @@ class Torchvision(Settings):
             images = torch.as_tensor(raw.data)
             images = images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
             splits.append(Split(images, torch.as_tensor(raw.targets, dtype=torch.int64)))
-        return Data(*splits, outputs=len(raw.classes))
+        return Data(splits[0], splits[1], len(raw.classes))
 
 
 class Folder(Settings):
@@ -107,7 +107,8 @@ class Folder(Settings):
     def load(self) -> Data:
         from torchvision.datasets import ImageFolder
 
-        splits, classes = [], []
+        splits: list[Split] = []
+        classes: list[list[str]] = []
         for part in ("train", "test"):
             folder = Path(self.root) / part
             if not folder.is_dir():
@@ -117,7 +118,7 @@ class Folder(Settings):
             splits.append(_decoded(listing.samples, self.size))
         if classes[0] != classes[1]:
             raise PathsearchError(f"train/ and test/ in {self.root} have different classes")
-        return Data(*splits, outputs=len(classes[0]))
+        return Data(splits[0], splits[1], len(classes[0]))
 
 
 class Custom(Settings):

@@ -1,6 +1,6 @@
 """A loss given as a plain torch function of the weight vector: user callables and analytic surfaces."""
 
-from typing import Callable
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ class FunctionObjective:
     """Any differentiable `weights [M] -> loss []`; deterministic, one metric `loss`."""
 
     stochastic = False
-    metrics = ("loss",)
+    metrics: tuple[str, ...] = ("loss",)
 
     def __init__(
         self, function: Callable[[torch.Tensor], torch.Tensor], size: int, dtype: torch.dtype, device: torch.device

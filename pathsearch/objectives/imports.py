@@ -1,10 +1,11 @@
 """Objects named by import string, `package.module:name`."""
 
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 from pathsearch.errors import PathsearchError
 
@@ -28,7 +29,7 @@ def imported(target: str) -> Any:
 
 @contextmanager
 def importable(folder: Path) -> Iterator[None]:
-    """Let import strings find modules in `folder` first: a user's own models and losses lie beside the configuration."""
+    """Let import strings find modules in `folder` first: a user's own lie beside the configuration."""
     sys.path.insert(0, str(folder))
     try:
         yield

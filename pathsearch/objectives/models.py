@@ -3,8 +3,9 @@
 Every constructor takes `shape` (of one input, no batch), `outputs` and `norm` (batch norm or none).
 """
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -65,7 +66,7 @@ class _Block(nn.Module):
         stride = 1 if inputs == outputs else 2
         last = _convolution(outputs, outputs, norm=norm)
         if not norm:
-            nn.init.zeros_(last[0].weight)  # type: ignore[arg-type]
+            nn.init.zeros_(last[0].weight)
         self.residual = nn.Sequential(*_convolution(inputs, outputs, stride=stride, norm=norm), nn.ReLU(), *last)
         shortcut = _convolution(inputs, outputs, kernel=1, stride=stride, norm=norm) if stride == 2 else []
         self.shortcut = nn.Sequential(*shortcut)

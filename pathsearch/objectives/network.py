@@ -1,7 +1,9 @@
 """A network on a data set as a function of one flat weight vector; the module itself is never changed."""
 
 import copy
-from typing import Any, Callable, Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,7 +42,7 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"cross_entropy": cross_
 class NetworkObjective:
     """Mean loss of a mini-batch plus ½λ|w|² (all parameters, as in Garipov et al. 2018); see `Objective`."""
 
-    metrics = ("train_loss", "train_loss_l2", "train_error", "test_loss", "test_error")
+    metrics: tuple[str, ...] = ("train_loss", "train_loss_l2", "train_error", "test_loss", "test_error")
     stochastic: bool
 
     def __init__(
@@ -140,9 +142,7 @@ class NetworkObjective:
         found["train_loss_l2"] = found["train_loss"] + float(self._penalty(weights))
         return found
 
-    def _outputs(
-        self, weights: Tensor, buffers: dict[str, Tensor], split: Batches
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+    def _outputs(self, weights: Tensor, buffers: dict[str, Tensor], split: Batches) -> Iterator[tuple[Tensor, Tensor]]:
         parameters = dict(zip(self.names, self._views(weights)))
         for inputs, targets in split.whole(MEASURING_CHUNK):
             yield functional_call(self._measuring, (parameters, buffers), (inputs,)), targets
@@ -156,8 +156,7 @@ class NetworkObjective:
         inputs, targets = self._batch[1]
         # a forward pass in training mode writes running statistics: into copies, so that none leaks to the next call
         buffers = {name: buffer.clone() for name, buffer in self.buffers.items()}
-        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(derive(DROPOUT, key.seed, key.step))
+        with _seeded(derive(DROPOUT, key.seed, key.step), self.device):
             outputs = functional_call(self.module, (dict(zip(self.names, views)), buffers), (inputs,))
         return self.loss_sum(outputs, targets) / len(targets)
 
@@ -171,12 +170,31 @@ class NetworkObjective:
         return [part.view(shape) for part, (_, shape) in zip(weights.split(self.sizes), self.table)]
 
     def _built(self, seed: int) -> nn.Module:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive(INITIAL, seed))
+        with _seeded(derive(INITIAL, seed), torch.device("cpu")):
             module = self.make()
         if not isinstance(module, nn.Module):
             raise PathsearchError(f"objective.model must make an nn.Module, it made {type(module).__name__}")
         return module.to(self.device, self.dtype).train()
+
+
+@contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Random numbers from a seed, the global generator as it was afterwards.
+
+    Not torch.manual_seed: where CUDA has not started yet it keeps a note, with a traceback, of every call.
+    """
+    generators = [torch.default_generator]
+    if device.type == "cuda":
+        torch.cuda.init()
+        generators.append(torch.cuda.default_generators[torch.cuda.current_device()])
+    states = [generator.get_state() for generator in generators]
+    for generator in generators:
+        generator.manual_seed(seed)
+    try:
+        yield
+    finally:
+        for generator, state in zip(generators, states):
+            generator.set_state(state)
 
 
 def _classes(outputs: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Analytic surfaces with known minima and saddles; a surface is one function and one line of the table."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable
 
 import torch
 from torch import Tensor
@@ -37,10 +37,10 @@ def leps_harmonic(w: Tensor) -> Tensor:
         return d / 4 * (torch.exp(-2 * alpha * stretch) - 6 * torch.exp(-alpha * stretch))
 
     ab, x = w[0], w[1]
-    pairs = [(ab, d, a), (r_ac - ab, d, b), (r_ac, 3.445, c)]
-    q = sum(coulomb(r, depth) / (1 + s) for r, depth, s in pairs)
+    pairs: list[tuple[Tensor | float, float, float]] = [(ab, d, a), (r_ac - ab, d, b), (r_ac, 3.445, c)]
+    q1, q2, q3 = (coulomb(r, depth) / (1 + s) for r, depth, s in pairs)
     j1, j2, j3 = (exchange(r, depth) / (1 + s) for r, depth, s in pairs)
-    leps = q - torch.sqrt(j1**2 + j2**2 + j3**2 - j1 * j2 - j2 * j3 - j1 * j3)
+    leps = q1 + q2 + q3 - torch.sqrt(j1**2 + j2**2 + j3**2 - j1 * j2 - j2 * j3 - j1 * j3)
     return leps + 2 * k * (ab - (r_ac / 2 - x / coupling)) ** 2
 
 

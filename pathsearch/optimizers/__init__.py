@@ -15,4 +15,4 @@ Optimizer = Annotated[Union[Sgd, Adam, Fire, Lbfgs], Field(discriminator="name")
 DETERMINISTIC = (Fire, Lbfgs)
 """Optimisers that compare forces of different steps, so that these must come from one and the same function."""
 
-__all__ = ["Adam", "Adaptive", "DETERMINISTIC", "Fire", "Lbfgs", "Memory", "Optimizer", "Plan", "Sgd"]
+__all__ = ["DETERMINISTIC", "Adam", "Adaptive", "Fire", "Lbfgs", "Memory", "Optimizer", "Plan", "Sgd"]

@@ -21,7 +21,9 @@ class Fire(Settings):
     delay: int = Field(5, ge=0, description="steps of positive power before dt grows")
     mixing: float = Field(0.1, gt=0, lt=1)
     mixing_decay: float = Field(0.99, gt=0, lt=1)
-    max_step: float | None = Field(None, gt=0, description="longest move of one pivot; default: 0.3 of a mean segment at the start")
+    max_step: float | None = Field(
+        None, gt=0, description="longest move of one pivot; default: 0.3 of a mean segment at the start"
+    )
 
     def registers(self) -> tuple[str, ...]:
         return ("velocity",)

@@ -4,6 +4,7 @@ The pairs (s, y) are registers beside the weights; the two-loop recursion runs o
 inner product is summed over all pivots, so the whole path is one vector of unknowns.
 """
 
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -15,12 +16,17 @@ from pathsearch.optimizers.rules import Memory, Plan
 from pathsearch.settings import Settings
 
 
+Dot = Callable[[Array, Array], float]
+
+
 class Lbfgs(Settings):
     """Quasi-Newton without a line search (a band's force has no energy); needs a deterministic objective."""
 
     name: Literal["lbfgs"] = "lbfgs"
     memory: int = Field(20, ge=1, description="pairs of past steps and force changes kept")
-    max_step: float | None = Field(None, gt=0, description="longest move of one pivot; default: 0.8 of a mean segment at the start")
+    max_step: float | None = Field(
+        None, gt=0, description="longest move of one pivot; default: 0.8 of a mean segment at the start"
+    )
 
     def registers(self) -> tuple[str, ...]:
         pairs = [f"{kind}{j}" for j in range(self.memory) for kind in ("step", "change")]
@@ -29,9 +35,9 @@ class Lbfgs(Settings):
     def advance(self, force: Array, gram: Array, memory: Memory, done: float) -> tuple[Plan, Memory]:
         n, k = gram.shape[:2]
         force = widen(force, k)
-        step = lambda slot: unit(n, k, GEOMETRY + 1 + 2 * slot)  # noqa: E731
-        change = lambda slot: unit(n, k, GEOMETRY + 2 + 2 * slot)  # noqa: E731
-        dot = lambda a, b: float(dots(a, b, gram).sum())  # noqa: E731
+        step = lambda slot: unit(n, k, GEOMETRY + 1 + 2 * slot)
+        change = lambda slot: unit(n, k, GEOMETRY + 2 + 2 * slot)
+        dot = lambda a, b: float(dots(a, b, gram).sum())
         cap = self.max_step or memory.get("cap") or default_cap(gram, 0.8)
         count, slots = int(memory.get("count", 0)), list(memory.get("slots", []))
 
@@ -65,7 +71,7 @@ class Lbfgs(Settings):
         return Plan(assign), {"count": count + 1, "slots": slots, "cap": cap}
 
 
-def _two_loops(force: Array, pairs: list[tuple[Array, Array]], dot) -> Array:  # type: ignore[no-untyped-def]
+def _two_loops(force: Array, pairs: list[tuple[Array, Array]], dot: Dot) -> Array:
     """H·F by the two-loop recursion (Nocedal & Wright 2006, algorithm 7.4)."""
     q, alphas = force, []
     for s, y in reversed(pairs):

@@ -1,10 +1,11 @@
 """Reading `path.h5`: open, read, close; nothing in it is executed."""
 
 import json
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 import h5py
 import numpy as np

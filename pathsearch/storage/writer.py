@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import numpy as np
 from numpy.typing import NDArray
 
 from pathsearch.errors import PathsearchError
@@ -55,7 +54,7 @@ def sweep(file: Path) -> None:
 
 
 def _write_group(group: h5py.Group, variables: dict[str, Variable]) -> None:
-    for name, (dims, array) in variables.items():
+    for name, (_, array) in variables.items():
         options: dict[str, Any] = {}
         if array.dtype.kind in "OU":
             array, options = array.astype(object), {"dtype": h5py.string_dtype()}
