@@ -57,7 +57,7 @@ class CifarResNet(nn.Module):
         self.head = nn.Linear(64, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.blocks(self.stem(x)).mean(dim=(2, 3)))  # type: ignore[no-any-return]
+        return self.head(self.blocks(self.stem(x)).mean(dim=(2, 3)))
 
 
 class _Block(nn.Module):
@@ -66,7 +66,7 @@ class _Block(nn.Module):
         stride = 1 if inputs == outputs else 2
         last = _convolution(outputs, outputs, norm=norm)
         if not norm:
-            nn.init.zeros_(last[0].weight)
+            nn.init.zeros_(next(last[0].parameters()))
         self.residual = nn.Sequential(*_convolution(inputs, outputs, stride=stride, norm=norm), nn.ReLU(), *last)
         shortcut = _convolution(inputs, outputs, kernel=1, stride=stride, norm=norm) if stride == 2 else []
         self.shortcut = nn.Sequential(*shortcut)

@@ -15,7 +15,6 @@ from pathsearch.optimizers.fire import default_cap
 from pathsearch.optimizers.rules import Memory, Plan
 from pathsearch.settings import Settings
 
-
 Dot = Callable[[Array, Array], float]
 
 
