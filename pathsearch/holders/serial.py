@@ -87,10 +87,10 @@ class SerialHolder:
         return None if any(p is None for p in predicted) else np.stack(predicted)  # type: ignore[arg-type]
 
     def pivots(self) -> NDArray[Any]:
-        return np.array(self._pivots.cpu())
+        return self._pivots.cpu().numpy().copy()
 
     def registers(self) -> dict[str, NDArray[Any]]:
-        return {name: np.array(values.cpu()) for name, values in self._registers.items()}
+        return {name: values.cpu().numpy().copy() for name, values in self._registers.items()}
 
     def _tensor(self, array: NDArray[Any]) -> torch.Tensor:
         return self._zeros(len(array)).copy_(torch.from_numpy(np.asarray(array)))

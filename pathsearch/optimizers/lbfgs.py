@@ -1,4 +1,4 @@
-"""Global L-BFGS by inner products alone (Nocedal 1980; Chen et al. 2014; for bands Sheppard et al. 20.3).
+"""Global L-BFGS by inner products alone (Nocedal 1980; Chen et al. 2014; for bands Sheppard et al. 2008).
 
 The pairs (s, y) are registers beside the weights; the two-loop recursion runs on coefficients over them, and every
 inner product is summed over all pivots, so the whole path is one vector of unknowns.
@@ -15,6 +15,7 @@ from pathsearch.optimizers.fire import default_cap
 from pathsearch.optimizers.rules import Memory, Plan
 from pathsearch.settings import Settings
 
+WORSE, CUT, GROW = 3.0, 0.5, 1.3  # force ratio at which the cap is cut, by what, and how it comes back
 Dot = Callable[[Array, Array], float]
 
 
@@ -37,20 +38,27 @@ class Lbfgs(Settings):
         step = lambda slot: unit(n, k, GEOMETRY + 1 + 2 * slot)
         change = lambda slot: unit(n, k, GEOMETRY + 2 + 2 * slot)
         dot = lambda a, b: float(dots(a, b, gram).sum())
-        cap = self.max_step or memory.get("cap") or default_cap(gram, 0.8)
+        longest = self.max_step or memory.get("longest") or default_cap(gram, 0.8)
+        cap = memory.get("cap") or longest
+        strength = np.sqrt(dot(force, force))
         count, slots = int(memory.get("count", 0)), list(memory.get("slots", []))
 
         pairs = [(step(slot), change(slot)) for slot in slots]
         assign = {"force": force}
         if count > 0:
             last = (count - 1) % self.memory
-            difference = unit(n, k, GEOMETRY) - force
-            s, y = step(last), difference
+            before = unit(n, k, GEOMETRY)
+            s, y = step(last), before - force
             # a pair without positive curvature says nothing of a minimum: it is left out
             if dot(s, y) > 1e-10 * np.sqrt(dot(s, s) * dot(y, y)):
                 pairs.append((s, y))
                 slots.append(last)
-                assign[f"change{last}"] = difference
+                assign[f"change{last}"] = y
+            # a force has no energy to descend by; that it swells tells that the step went beyond what is known
+            if strength > WORSE * np.sqrt(dot(before, before)):
+                pairs, slots, cap = [], [], cap and CUT * cap
+            elif cap is not None and longest is not None:
+                cap = min(GROW * cap, longest)
         slot = count % self.memory
         if slot in slots:  # this slot's old pair is overwritten below
             keep = [s != slot for s in slots]
@@ -58,7 +66,6 @@ class Lbfgs(Settings):
             slots = [s for s, kept in zip(slots, keep) if kept]
 
         direction = _two_loops(force, pairs, dot)
-        strength = np.sqrt(dot(force, force))
         if strength > 0.0 and dot(direction, force) < 1e-3 * strength * np.sqrt(dot(direction, direction)):
             pairs, slots, direction = [], [], force  # nearly across the force: the model is wrong, begin anew
         if not pairs and cap is not None and strength > 0.0:
@@ -67,7 +74,7 @@ class Lbfgs(Settings):
             direction = direction * (0.1 * cap / largest)
         move = capped(direction, gram, cap)
         assign |= {f"step{slot}": move, "weights": move}
-        return Plan(assign), {"count": count + 1, "slots": slots, "cap": cap}
+        return Plan(assign), {"count": count + 1, "slots": slots, "cap": cap, "longest": longest}
 
 
 def _two_loops(force: Array, pairs: list[tuple[Array, Array]], dot: Dot) -> Array:

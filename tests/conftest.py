@@ -1,0 +1,43 @@
+"""What several test files share."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from pathsearch.holders import SerialHolder
+from pathsearch.methods.stages import Stage
+from pathsearch.objectives import SURFACES
+from pathsearch.objectives.function import FunctionObjective
+from pathsearch.objectives.protocol import Objective
+from pathsearch.search import Position, Report, search
+
+torch.set_num_threads(2)
+
+
+def surface(name: str) -> FunctionObjective:
+    """A built-in surface in float64."""
+    known = SURFACES[name]
+    return FunctionObjective(known.function, len(known.start), torch.float64, torch.device("cpu"))
+
+
+def searched(objective: Objective, chain: Any, stages: list[Stage], seed: int = 0) -> tuple[SerialHolder, list[Report]]:
+    """Carry out stages on the serial holder from a chain of points."""
+    holder = SerialHolder(objective)
+    holder.load(np.asarray(chain, dtype=float), [], {})
+    return holder, list(search(holder, stages, Position(len(chain)), seed, objective.stochastic))
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(7)
+
+
+def gram_of(vectors: np.ndarray) -> np.ndarray:
+    """Gram matrices [n, k, k] of vectors [n, k, M]."""
+    return np.asarray(np.einsum("njm,nkm->njk", vectors, vectors))
+
+
+Function = Callable[[torch.Tensor], torch.Tensor]
