@@ -46,9 +46,11 @@ class SerialHolder:
             loss, gradient = self.objective.loss_and_gradient(point, key)
             losses.append(loss)
             for n, row in enumerate(self._rows):
+                if back[row] == 0.0:
+                    continue
                 if touched[n]:
                     self._gradients[n].add_(gradient, alpha=back[row])
-                elif back[row] != 0.0:
+                else:
                     torch.mul(gradient, back[row], out=self._gradients[n])
                     touched[n] = True
         self._gradients[~torch.from_numpy(touched)] = 0.0

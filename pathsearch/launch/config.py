@@ -29,16 +29,16 @@ def load(config: str, overrides: list[str]) -> tuple[RunSettings, Path]:
     text, folder = _text(config)
     try:
         tree = OmegaConf.create(text)
+        if not OmegaConf.is_dict(tree):
+            raise PathsearchError(f"{config} is not a mapping of options")
         merged = OmegaConf.merge(tree, OmegaConf.from_dotlist([_switched(tree, item) for item in overrides]))
         values = OmegaConf.to_container(merged, resolve=True)
     except (OmegaConfBaseException, YAMLError, ValueError) as error:
         raise PathsearchError(f"{config}: {_one_line(error)}") from error
-    if not isinstance(values, dict):
-        raise PathsearchError(f"{config} is not a mapping of options")
     return validated(values, config), folder
 
 
-def validated(values: dict[Any, Any], source: str) -> RunSettings:
+def validated(values: Any, source: str) -> RunSettings:
     """Settings from plain values; raises PathsearchError with one line that names every key at fault."""
     try:
         return RunSettings.model_validate(values)

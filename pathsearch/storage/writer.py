@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,8 @@ from numpy.typing import NDArray
 
 from pathsearch.errors import PathsearchError
 from pathsearch.storage.schema import FORMAT, FORMAT_VERSION
+
+SLACK = 1 << 20  # bytes of metadata beside the arrays
 
 Variable = tuple[tuple[str, ...], NDArray[Any]]
 """Names of an array's dimensions, and the array."""
@@ -25,9 +26,7 @@ def write(file: Path, attributes: dict[str, Any], groups: dict[str, dict[str, Va
     needed = sum(array.nbytes for variables in groups.values() for _, array in variables.values())
     partial = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
-        free = shutil.disk_usage(file.parent).free
-        if free < needed:
-            raise OSError(28, f"{needed / 1e6:.1f} MB needed, {free / 1e6:.1f} MB free")
+        _reserve(partial, needed)
         with h5py.File(partial, "w", track_order=True) as h5:
             h5.attrs["format"] = FORMAT
             h5.attrs["format_version"] = FORMAT_VERSION
@@ -45,6 +44,15 @@ def write(file: Path, attributes: dict[str, Any], groups: dict[str, dict[str, Va
         raise PathsearchError(
             f"cannot write {file}: {error}; {kept}. Free some space or mend the folder, then run again to continue"
         ) from error
+
+
+def _reserve(file: Path, size: int) -> None:
+    """Make sure that a file of this size has room: the HDF5 library does not survive a disk that fills up under it."""
+    with file.open("wb") as trial:
+        try:
+            os.posix_fallocate(trial.fileno(), 0, size + SLACK)
+        except OSError as error:
+            raise OSError(error.errno, f"{os.strerror(error.errno or 0)}, {size / 1e6:.1f} MB needed") from error
 
 
 def sweep(file: Path) -> None:

@@ -1,0 +1,184 @@
+"""The commands, with good input and bad."""
+
+import json
+import shutil
+import signal
+import subprocess
+import time
+
+import numpy as np
+import pytest
+
+from pathsearch import storage
+from tests.commands import ENVIRONMENT, SMALL, command, pathsearch, shown
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli")
+    (folder / "small.yaml").write_text(SMALL)
+    done = pathsearch("run", "small.yaml", "--out", "run", cwd=folder)
+    assert "test error" in done.stdout
+    assert "step budget used, no convergence claimed" in done.stdout
+    return folder
+
+
+def test_show_prints_the_promised_keys_as_strict_json(finished):
+    found = shown(finished / "run")
+    promised = "format_version state converged method step evaluations parameters pivots length path linear"
+    assert set(promised.split()) <= set(found)
+    assert (found["state"], found["converged"], found["method"]) == ("finished", False, "neb")
+    assert (found["step"], found["pivots"], found["parameters"]) == (150, 5, 64 * 16 + 16 + 160 + 10)
+    # two endpoints for 151 evaluations each, three images for 151
+    assert found["evaluations"] == 2 * 151 + 3 * 151
+    for where in ("path", "linear"):
+        for metric in ("train_loss", "train_error", "test_loss", "test_error"):
+            assert {"start", "end", "max", "mean", "barrier"} <= set(found[where][metric])
+    assert found["path"]["train_loss"]["start"] == found["linear"]["train_loss"]["start"]
+    assert found["length"] >= found["chord"]
+
+
+def test_the_log_is_plain_lines(finished):
+    log = (finished / "run" / "run.log").read_text()
+    assert "\x1b" not in log
+    assert "neb, step 150 of 150: loss" in log
+
+
+def test_plot_writes_a_png(finished):
+    pathsearch("plot", "run", "-o", "picture.png", cwd=finished)
+    assert (finished / "picture.png").read_bytes().startswith(b"\x89PNG")
+    assert (finished / "run" / "path.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_finished_run_is_not_run_again(finished):
+    before = (finished / "run" / "path.h5").read_bytes()
+    done = pathsearch("run", "small.yaml", "checkpoint.steps=7", "--out", "run", cwd=finished)
+    assert "finished already" in done.stderr
+    assert (finished / "run" / "path.h5").read_bytes() == before
+
+
+def test_another_configuration_names_the_keys(finished):
+    done = pathsearch("run", "small.yaml", "optimizer.lr=0.1", "seed=4", "--out", "run", cwd=finished, status=1)
+    assert done.stderr.count("\n") == 1
+    assert "optimizer.lr (0.05 there, 0.1 here), seed (0 there, 4 here)" in done.stderr
+
+
+def test_a_later_run_takes_endpoints_from_an_earlier_one(finished):
+    ends = "endpoints={start: {run: run, pivot: 0}, end: {run: run, pivot: -1}}"
+    pathsearch("run", "small.yaml", ends, "steps=0", "method={name: bezier}", "--out", "later", cwd=finished)
+    weights = [storage.read_vectors(finished / name)[0] for name in ("run", "later")]
+    np.testing.assert_array_equal(weights[0][[0, -1]], weights[1][[0, -1]])
+    assert shown(finished / "later")["linear"] == pytest.approx(shown(finished / "run")["linear"])
+
+
+def test_configs_and_an_own_callable(tmp_path):
+    assert "muller-brown" in pathsearch("configs", cwd=tmp_path).stdout
+    (tmp_path / "mysurface.py").write_text("def loss(w):\n    return (w @ w + w[1] - 1) ** 2\n")
+    (tmp_path / "own.yaml").write_text(
+        "objective: {name: callable, target: mysurface:loss, dtype: float64}\n"
+        "endpoints: {start: [-1.0, 0.0], end: end.npy}\n"
+        "method: {name: neb, images: 7, spring: 5, climb: true}\noptimizer: {name: lbfgs}\n"
+        "steps: 300\ntolerance: 1.0e-4\n"
+    )
+    np.save(tmp_path / "end.npy", np.array([1.0, 0.0]))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    pathsearch("run", "../own.yaml", cwd=elsewhere)
+    found = shown(elsewhere / "runs" / "own")
+    assert found["converged"]
+    assert found["path"]["loss"]["barrier"] < 0.05
+    assert found["linear"]["loss"]["barrier"] == pytest.approx(1.0, abs=1e-3)
+
+
+def test_bench_prints_its_figures(tmp_path):
+    (tmp_path / "small.yaml").write_text(SMALL)
+    found = json.loads(pathsearch("bench", "small.yaml", "--rounds", 3, "--json", cwd=tmp_path).stdout)
+    assert found["rounds"] == 3
+    assert found["parameters"] == 64 * 16 + 16 + 160 + 10
+    assert 0 < found["gradient_seconds"] < found["step_seconds"]
+    assert 0 < found["outside"] < 1
+
+
+ENDS = "endpoints={start: [-1, 0], end: [1, 0]}"
+BAD = {
+    "an unknown key": (["two-modes", "stepz=3"], "stepz: no such option"),
+    "a missing file": (["two-modes", "endpoints={start: nothing.npy, end: [1, 0]}"], "no file nothing.npy"),
+    "a missing configuration": (["nothing.yaml"], "no configuration file nothing.yaml"),
+    "endpoints of another shape": (
+        ["two-modes", "endpoints={start: [1, 2, 3], end: [1, 0]}"],
+        "endpoints.start has shape",
+    ),
+    "identical endpoints": (["two-modes", "endpoints={start: [1, 0], end: [1, 0]}"], "two different minima"),
+    "the same seed twice": (["digits", "endpoints.end.train.seed=0"], "same seed"),
+    "a loss that is not finite": (["circle.yaml"], "loss is nan at image 2"),
+    "a quasi-Newton method on mini-batches": (["digits", "optimizer={name: lbfgs}"], "needs the same loss every step"),
+    "a model nobody knows": (["digits", "objective.model=resnet21"], "no built-in model 'resnet21'"),
+    "a module nobody knows": (["digits", "objective.model=nothing:Net"], "cannot import 'nothing'"),
+    "data that are not there": (["cifar10-resnet20"], "objective.data.download=true"),
+    "a folder without data": (["digits", "objective.data={name: folder, root: x}"], "must hold train/ and test/"),
+    "a folder that is a file": (["two-modes", "--out", "circle.yaml"], "name another with --out"),
+    "a callable that raises": (["raises.yaml"], "RuntimeError: no luck"),
+    "a callable of another shape": (["vector.yaml"], "must return a loss of shape ()"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_line_and_no_traceback(case, tmp_path):
+    (tmp_path / "circle.yaml").write_text(
+        "objective: circle\nendpoints: {start: [-1, 0], end: [1, 0]}\nmethod: {name: neb, images: 3}\n"
+    )
+    (tmp_path / "own.py").write_text(
+        "def raises(w):\n    raise RuntimeError('no luck')\n\ndef vector(w):\n    return w\n"
+    )
+    for name in ("raises", "vector"):
+        (tmp_path / f"{name}.yaml").write_text(
+            f"objective: {{name: callable, target: 'own:{name}'}}\nendpoints: {{start: [-1, 0], end: [1, 0]}}\n"
+        )
+    arguments, says = BAD[case]
+    out = [] if "--out" in arguments else ["--out", "run"]
+    done = pathsearch("run", *arguments, *out, cwd=tmp_path, status=1)
+    errors = [line for line in done.stderr.splitlines() if line.startswith("pathsearch: ")]
+    assert len(errors) == 1
+    assert says in errors[0]
+    assert done.stderr.endswith(errors[0] + "\n")
+
+
+def test_traceback_is_there_when_asked_for(tmp_path):
+    done = subprocess.run(command("--traceback", "show", "x"), cwd=tmp_path, capture_output=True, text=True)
+    assert "Traceback" in done.stderr
+    assert done.returncode == 1
+
+
+def test_damaged_files_are_refused_and_kept(finished, tmp_path):
+    shutil.copytree(finished / "run", tmp_path / "run")
+    shutil.copy(finished / "small.yaml", tmp_path)
+    file = tmp_path / "run" / "path.h5"
+    file.write_bytes(file.read_bytes()[:3000])
+    for arguments in (["show", "run"], ["plot", "run"], ["run", "small.yaml", "--out", "run"]):
+        done = pathsearch(*arguments, cwd=tmp_path, status=1)
+        assert "cannot be read" in done.stderr
+    assert file.stat().st_size == 3000
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_at_a_step_and_keeps_it(number, tmp_path, finished):
+    (tmp_path / "small.yaml").write_text(SMALL)
+    process = subprocess.Popen(
+        command("run", "small.yaml", "--out", "run"), cwd=tmp_path, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True
+    )
+    wait_for(tmp_path / "run" / "path.h5")
+    other = pathsearch("run", "small.yaml", "--out", "run", cwd=tmp_path, status=1)
+    assert "another process is running" in other.stderr
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"stopped by {signal.Signals(number).name}" in errors.splitlines()[-1]
+    pathsearch("run", "small.yaml", "--out", "run", cwd=tmp_path)
+    np.testing.assert_array_equal(storage.read_vectors(tmp_path / "run")[0], storage.read_vectors(finished / "run")[0])
+
+
+def wait_for(file, seconds=60):
+    end = time.monotonic() + seconds
+    while not file.exists():
+        assert time.monotonic() < end
+        time.sleep(0.01)

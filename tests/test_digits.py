@@ -1,0 +1,20 @@
+"""The figure of the main example: the path's barrier against the straight line's, over seed pairs."""
+
+import pytest
+
+from pathsearch.launch import config, session
+from pathsearch.report import figures
+from tests.storage.test_storage import Silent
+
+
+@pytest.mark.parametrize("seeds", [(0, 1), (2, 3), (4, 5)])
+def test_digits_path_barrier_is_at_most_a_twentieth_of_the_lines(seeds, tmp_path, capsys):
+    overrides = [f"endpoints.start.train.seed={seeds[0]}", f"endpoints.end.train.seed={seeds[1]}", "measure.plane=0"]
+    settings, folder = config.load("digits", overrides)
+    found = figures(session.run(settings, tmp_path, folder, Silent()))
+    path, line = found["path"]["train_loss"]["barrier"], found["linear"]["train_loss"]["barrier"]
+    with capsys.disabled():
+        print(f"\n  digits, seeds {seeds}: barrier {path:.2g} on the path, {line:.2g} on the line", end="")
+    assert found["endpoint_disagreement"] > 0.005
+    assert line > 0.1
+    assert path <= 0.05 * line

@@ -1,0 +1,63 @@
+"""kill -9 at random moments: it always opens, continues, and ends with the same weights."""
+
+import random
+import subprocess
+import time
+
+import numpy as np
+
+from pathsearch import storage
+from tests.commands import ENVIRONMENT, SMALL, command, pathsearch
+
+KILLS = 20
+# slow enough that moments differ: checkpoints at every step, so that many kills fall into writing
+CONFIG = SMALL.replace("{steps: 20}", "{steps: 1}")
+
+
+def test_twenty_kills(tmp_path):
+    (tmp_path / "small.yaml").write_text(CONFIG)
+    begun = time.monotonic()
+    pathsearch("run", "small.yaml", "--out", "undisturbed", cwd=tmp_path)
+    whole = time.monotonic() - begun
+    draw = random.Random(0)
+    kills = opened = 0
+    file = tmp_path / "killed" / "path.h5"
+    while kills < KILLS:
+        process = subprocess.Popen(
+            command("run", "small.yaml", "--out", "killed"),
+            cwd=tmp_path,
+            env=ENVIRONMENT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        if kills % 3:  # most kills fall into the work, wherever it is; some into start-up
+            known = file.stat().st_mtime_ns if file.exists() else 0
+            while process.poll() is None and (not file.exists() or file.stat().st_mtime_ns == known):
+                time.sleep(0.002)
+            time.sleep(draw.uniform(0, 0.1 * whole))
+        else:
+            time.sleep(draw.uniform(0, 0.3 * whole))
+        if process.poll() is not None:  # it came to its end: begin anew
+            assert process.returncode == 0
+            compare(tmp_path)
+            file.unlink()
+            continue
+        process.kill()
+        process.wait()
+        kills += 1
+        if file.exists():
+            storage.read(file)
+            assert np.isfinite(storage.read_vectors(file)[0]).all()
+            opened += 1
+    assert opened > KILLS // 2
+    pathsearch("run", "small.yaml", "--out", "killed", cwd=tmp_path)
+    compare(tmp_path)
+    assert not list((tmp_path / "killed").glob("*.tmp"))
+
+
+def compare(folder):
+    one, other = (storage.read(folder / name) for name in ("undisturbed", "killed"))
+    np.testing.assert_array_equal(storage.read_vectors(one.file)[0], storage.read_vectors(other.file)[0])
+    for group, arrays in one.groups.items():
+        for name, values in arrays.items():
+            np.testing.assert_array_equal(values, other.groups[group][name], err_msg=f"{group}/{name}")

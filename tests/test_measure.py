@@ -1,0 +1,117 @@
+"""Measurement on known functions, and the Python interface."""
+
+import numpy as np
+import pytest
+import torch
+
+import pathsearch
+from pathsearch.holders import SerialHolder
+from pathsearch.measure import disagreement, measured_line, measured_path, measured_plane
+from pathsearch.objectives import NetworkSettings
+from pathsearch.objectives.function import FunctionObjective
+from tests.conftest import surface
+
+CPU = torch.device("cpu")
+
+
+def holder_of(function, pivots):
+    pivots = np.asarray(pivots, dtype=float)
+    holder = SerialHolder(FunctionObjective(function, pivots.shape[1], torch.float64, CPU))
+    holder.load(pivots, [], {})
+    return holder
+
+
+def spike(w):
+    """A spike of height 1 and width 0.002 at x = 0.4142, over a slope."""
+    return torch.exp(-(((w[0] - 0.4142) / 0.02) ** 2)) + 0.1 * w[0]
+
+
+@pytest.mark.parametrize("curve", ["polygon", "bezier"])
+def test_the_saddle_is_found_between_pivots_to_the_stated_tolerance(curve):
+    holder = holder_of(spike, [[0.0, 0.0], [0.5, 0.0], [1.0, 0.0]])
+    found = measured_path(holder, curve, holder.chords(), 61, 1e-8)
+    x = np.linspace(0.41, 0.42, 1_000_001)
+    top = (np.exp(-(((x - 0.4142) / 0.02) ** 2)) + 0.1 * x).max()
+    assert found.uncertainty <= 1e-8
+    assert found.metrics["loss"].max() == pytest.approx(top, abs=1e-8)
+    assert len(found.t) < 100
+    np.testing.assert_array_equal(found.t, np.sort(found.t))
+
+
+def test_arc_length_of_a_bezier_is_its_integral():
+    pivots = np.array([[0.0, 0.0], [1.0, 2.0], [3.0, 0.0]])
+    holder = holder_of(lambda w: w.sum(), pivots)
+    found = measured_path(holder, "bezier", holder.chords(), 4001, None)
+    t = np.linspace(0, 1, 100_001)
+    slope = 2 * (1 - t)[:, None] * (pivots[1] - pivots[0]) + 2 * t[:, None] * (pivots[2] - pivots[1])
+    assert found.arc[-1] == pytest.approx(np.trapezoid(np.linalg.norm(slope, axis=1), t), rel=1e-6)
+
+
+def test_the_line_ignores_the_pivots_between():
+    holder = holder_of(lambda w: (w**2).sum(), [[-1.0, 0.0], [5.0, 7.0], [1.0, 0.0]])
+    found = measured_line(holder, holder.chords(), 5, None)
+    np.testing.assert_allclose(found.metrics["loss"][[0, -1]], 1.0)
+    assert found.metrics["loss"].min() == pytest.approx(0.0, abs=1e-15)
+    assert found.arc[-1] == pytest.approx(2.0)
+
+
+def test_the_plane_holds_losses_at_its_own_coordinates():
+    """A surface that only depends on two directions in five dimensions, seen on the plane of those two."""
+    basis = torch.linalg.qr(torch.randn(5, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64))[0].T
+    function = surface("muller-brown").function
+    flat = np.array([[-0.5, 1.4], [-0.2, 0.3], [0.6, 0.0]])
+    holder = holder_of(lambda w: function(basis @ w), flat @ basis.numpy())
+    plane = measured_plane(holder, "polygon", holder.chords(), 9)
+    along = (flat[2] - flat[0]) / np.linalg.norm(flat[2] - flat[0])
+    aside = np.array([-along[1], along[0]])
+    aside = aside * np.sign((flat[1] - flat[0]) @ aside)
+    for j, y in enumerate(plane.y):
+        for i, x in enumerate(plane.x):
+            point = torch.tensor(flat[0] + x * along + y * aside)
+            assert plane.metrics["loss"][j, i] == pytest.approx(float(function(point)), rel=1e-8)
+    np.testing.assert_allclose(
+        [plane.pivots_x[2], plane.pivots_y[2]], [np.linalg.norm(flat[2] - flat[0]), 0], atol=1e-12
+    )
+
+
+def test_there_is_no_plane_through_three_points_on_a_line():
+    holder = holder_of(lambda w: w.sum(), [[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]])
+    assert measured_plane(holder, "polygon", holder.chords(), 5) is None
+
+
+def test_disagreement_is_the_share_of_other_answers():
+    settings = {"model": "mlp", "data": {"name": "random", "shape": [1, 4, 4], "examples": 100}}
+    objective = NetworkSettings.model_validate(settings).open(None, CPU)
+    ends = [objective.initial(seed) for seed in (0, 1)]
+    holder = SerialHolder(objective)
+    holder.load(torch.stack(ends).numpy(), [], {})
+    classes = [objective.predictions(weights) for weights in ends]
+    assert disagreement(holder, 2) == np.mean(classes[0] != classes[1])
+    assert disagreement(holder_of(lambda w: w.sum(), [[0.0], [1.0]]), 2) is None
+
+
+def test_connect_is_the_same_loop_without_files():
+    seen = []
+    path = pathsearch.connect(
+        surface("muller-brown"),
+        [-0.558223634633024277, 1.44172584180466866],
+        [0.62349940493087651, 0.0280377585286856657],
+        method={"name": "neb", "images": 7, "climb": True},
+        watch=seen.append,
+    )
+    assert path.converged
+    assert path.evaluations == seen[-1].evaluations == 126
+    assert path.profile(tolerance=1e-9).metrics["loss"].max() == pytest.approx(-40.664843508657, abs=1e-6)
+    np.testing.assert_allclose(path.points([0.0, 1.0]), path.pivots[[0, -1]])
+
+
+def test_connect_takes_a_plain_function_and_says_what_is_wrong():
+    path = pathsearch.connect(lambda w: (w @ w + w[1] - 1) ** 2, [-1, 0], [1, 0])
+    assert path.curve == "bezier"
+    assert path.straight_line().summaries()["loss"]["barrier"] == pytest.approx(1.0, abs=1e-3)
+    with pytest.raises(pathsearch.PathsearchError, match="identical"):
+        pathsearch.connect(lambda w: w.sum(), [1.0], [1.0])
+    with pytest.raises(pathsearch.PathsearchError, match="method: .*'neb'"):
+        pathsearch.connect(lambda w: w.sum(), [0.0], [1.0], method="nep")
+    with pytest.raises(pathsearch.PathsearchError, match="endpoints have 3 weights, the objective has 2"):
+        pathsearch.connect(surface("circle"), [0.0, 1.0, 2.0], [1.0, 0.0, 2.0])

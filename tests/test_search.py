@@ -1,0 +1,145 @@
+"""The loop: going on from anywhere, stopping honestly, refusing what is not finite."""
+
+import json
+from dataclasses import asdict
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+
+from pathsearch.errors import PathsearchError
+from pathsearch.holders import SerialHolder
+from pathsearch.methods import AutoNeb, Bezier, Neb, Polygon, String
+from pathsearch.methods.band import smoothed
+from pathsearch.objectives import SURFACES, NetworkSettings
+from pathsearch.objectives.function import FunctionObjective
+from pathsearch.optimizers import Adam, Fire, Lbfgs, Sgd
+from pathsearch.search import Position, moving, search
+from tests.conftest import searched, surface
+
+CPU = torch.device("cpu")
+CYCLES = [{"insert": {"rule": "equal", "count": 2}, "steps": 9}, {"insert": {"rule": "highest"}, "repeat": 2}]
+NETWORK = NetworkSettings.model_validate(
+    {
+        "model": {"name": "cnn", "args": {"width": 4}},
+        "data": {"name": "random", "shape": [3, 8, 8], "examples": 50, "augment": True},
+        "batch": 10,
+        "weight_decay": 1e-3,
+    }
+)
+METHODS = [
+    Polygon(bends=2),
+    Bezier(bends=2, samples=3),
+    Neb(images=4, spring=2.0, climb=True),
+    Neb(images=4),
+    String(images=4),
+    AutoNeb(cycles=CYCLES),
+]
+
+
+def network():
+    objective = NETWORK.open(None, CPU)
+    return objective, [objective.initial(seed).numpy() for seed in (0, 1)]
+
+
+def muller_brown():
+    known = SURFACES["muller-brown"]
+    return surface("muller-brown"), [known.start, known.end]
+
+
+CASES = [(network, Sgd(lr=0.01)), (network, Adam()), (muller_brown, Lbfgs(memory=3)), (muller_brown, Fire())]
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda m: m.name)
+@pytest.mark.parametrize(("case", "optimizer"), CASES, ids=lambda x: getattr(x, "name", getattr(x, "__name__", "")))
+def test_a_search_taken_up_at_any_step_ends_with_the_same_bits(method, case, optimizer):
+    objective, ends = case()
+    stages = method.stages(optimizer, 14, None)
+    holder, _ = searched(objective, ends, stages)
+    whole = holder.pivots()
+    for stop in (1, 5, 12, 13):
+        first = SerialHolder(objective)
+        first.load(np.array(ends), [], {})
+        report = next(islice(search(first, stages, Position(2), 0, objective.stochastic), stop, None))
+        at = Position(**json.loads(json.dumps(asdict(report.position))))  # as the file keeps it
+        second = SerialHolder(objective)
+        second.load(first.pivots(), moving(stages[at.stage], at.pivots), first.registers())
+        reports = list(search(second, stages, at, 0, objective.stochastic))
+        np.testing.assert_array_equal(second.pivots(), whole)
+        assert reports[-1].position.moves == sum(stage.steps for stage in stages)
+
+
+def test_the_budget_ends_a_search_without_a_claim():
+    objective, ends = muller_brown()
+    _, reports = searched(objective, ends, Neb(images=5).stages(Lbfgs(), 3, 1e-9))
+    assert [report.position.step for report in reports] == [0, 1, 2, 3]
+    assert not reports[-1].stage_done().converged
+    assert reports[-1].evaluations == 4 * 5
+
+
+def test_convergence_is_of_the_largest_force_climber_included():
+    objective, ends = muller_brown()
+    holder, reports = searched(objective, ends, Neb(images=5, climb=True).stages(Lbfgs(), 300, 1e-2))
+    assert reports[-1].converged
+    assert reports[-1].force <= 1e-2 < reports[-2].force
+    top = torch.tensor(holder.pivots()[int(reports[-1].losses.argmax())])
+    _, gradient = objective.loss_and_gradient(top, None)
+    assert float(gradient.norm()) <= 1e-2  # all of the climber's gradient, for it stands on the saddle
+
+
+def test_seeds_change_what_a_stochastic_search_finds():
+    objective, ends = network()
+    stages = Bezier().stages(Sgd(lr=0.01), 3, None)
+    found = [searched(objective, ends, stages, seed)[0].pivots() for seed in (0, 0, 1)]
+    np.testing.assert_array_equal(found[0], found[1])
+    assert not np.array_equal(found[0], found[2])
+
+
+def test_a_loss_that_is_not_finite_names_image_and_step():
+    calls = []
+
+    def breaks(w):
+        calls.append(float(w.detach()[0]))
+        return (w**2).sum() * (torch.nan if len(calls) > 9 and abs(calls[-1]) < 0.3 else 1.0)
+
+    objective = FunctionObjective(breaks, 1, torch.float64, CPU)
+    with pytest.raises(PathsearchError, match=r"loss is nan at image 2 \(t = 0.5\), step 2 of neb.*last good state"):
+        searched(objective, [[-1.0], [1.0]], Neb(images=3, spring=1.0).stages(Sgd(lr=1e-9), 50, None))
+
+
+def test_a_gradient_that_is_not_finite_is_named_too():
+    objective = FunctionObjective(lambda w: torch.sqrt(w[0] ** 2), 1, torch.float64, CPU)
+    with pytest.raises(PathsearchError, match="gradient is not finite at image 2, step 0"):
+        searched(objective, [[-1.0], [1.0]], Neb(images=3, spring=1.0).stages(Sgd(), 5, None))
+
+
+def test_autoneb_cycles_change_what_they_name_and_keep_the_rest():
+    cycles = [
+        {"steps": 5, "insert": {"rule": "equal", "count": 3}},
+        {"insert": {"rule": "highest", "count": 1}, "optimizer": {"lr": 0.01}, "repeat": 2},
+        {"steps": 7, "climb": True},
+    ]
+    stages = AutoNeb(cycles=cycles, spring=3.0).stages(Sgd(lr=0.1, momentum=0.8), 99, 0.5)
+    assert [stage.steps for stage in stages] == [5, 5, 5, 7]
+    assert [stage.optimizer.lr for stage in stages] == [0.1, 0.01, 0.01, 0.01]
+    assert [stage.insertion.rule for stage in stages] == ["equal", "highest", "highest", "highest"]
+    assert [stage.method.climb for stage in stages] == [False, False, False, True]
+    assert all(stage.method.spring == 3.0 and stage.optimizer.momentum == 0.8 for stage in stages)
+
+
+def test_autoneb_inserts_where_the_surface_is_high():
+    objective, ends = muller_brown()
+    stages = AutoNeb(cycles=CYCLES).stages(Fire(), 9, None)
+    _, reports = searched(objective, ends, stages)
+    counts = [report.position.pivots for report in reports]
+    assert counts[0] == 4
+    assert 4 < counts[-1] <= 8
+
+
+def test_smoothing_averages_the_losses_that_order_images():
+    losses, memory = smoothed(np.array([1.0, 2.0]), {})
+    np.testing.assert_allclose(losses, [1.0, 2.0])
+    losses, memory = smoothed(np.array([2.0, 2.0]), memory)
+    np.testing.assert_allclose(losses, [1.1, 2.0])
+    assert memory == {"losses": losses.tolist()}
