@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from pathsearch import bench, plots, report, storage
-from pathsearch.errors import PathsearchError
+from pathsearch.errors import PathsearchError, one_line
 from pathsearch.launch import config as configs
 from pathsearch.launch import session
 from pathsearch.launch.settings import RunSettings
@@ -46,12 +46,8 @@ def run(
     """Find a path, measure it against the straight line, keep it. Started again, it continues."""
     name, settings, folder = _configured(arguments)
     where = out or Path("runs") / Path(name).stem
-    try:
-        where.mkdir(parents=True, exist_ok=True)
-        with display(where / "run.log") as watcher:
-            found = session.run(settings, where, folder, watcher)
-    except OSError as error:
-        raise PathsearchError(f"cannot use folder {where}: {error.strerror}; name another with --out") from error
+    with display(where / "run.log") as watcher:
+        found = session.run(settings, where, folder, watcher)
     plots.save(found, where / "path.png")
     _print(found)
     print(f"kept in {found.file}, drawn in {where / 'path.png'}")
@@ -115,11 +111,13 @@ def list_configs() -> None:
 
 
 def main() -> None:
-    """Run the command line; a PathsearchError ends it with one line on stderr and the error's exit status."""
+    """Run the command line; an error ends it with one line on stderr and a non-zero exit status."""
     try:
         app()
-    except PathsearchError as error:
+    except Exception as error:
         if "--traceback" in sys.argv:
             raise
-        print(f"pathsearch: {error}", file=sys.stderr)
-        sys.exit(error.status)
+        known = isinstance(error, PathsearchError)
+        said = one_line(error) if known else f"{type(error).__name__}: {one_line(error)} (--traceback shows where)"
+        print(f"pathsearch: {said}", file=sys.stderr)
+        sys.exit(error.status if isinstance(error, PathsearchError) else 1)

@@ -1,5 +1,8 @@
 """The exceptions a user is meant to read."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class PathsearchError(Exception):
     """Something the user can mend; its text is one line that says what to do. `status` is the program's exit code."""
@@ -11,3 +14,19 @@ class Interrupted(PathsearchError):
     """A signal asked the run to stop; its state is kept."""
 
     status = 130
+
+
+@contextmanager
+def blamed(what: str) -> Iterator[None]:
+    """Turn whatever a user's code or file raises into a PathsearchError that names `what`."""
+    try:
+        yield
+    except PathsearchError:
+        raise
+    except Exception as error:
+        raise PathsearchError(f"{what} raised {type(error).__name__}: {one_line(error)}") from error
+
+
+def one_line(error: BaseException) -> str:
+    """An exception's text without its line breaks."""
+    return " ".join(str(error).split())

@@ -37,7 +37,7 @@ def save(run: Run, file: Path) -> None:
     figure = picture(run)
     FigureCanvasAgg(figure)
     try:
-        figure.savefig(file, dpi=130)
+        figure.savefig(file, dpi=130, format="png")
     except (OSError, ValueError) as error:
         raise PathsearchError(f"cannot write {file}: {error}") from error
 
@@ -88,12 +88,14 @@ def convergence(run: Run, axes: Axes) -> None:
         rows = np.ones(len(rows), dtype=bool)
     steps = np.arange(int(rows.sum()))
     force, losses = history["force"][rows], np.nanmax(history["loss"][rows], axis=1)
-    axes.plot(steps, losses, color=PATH, linewidth=1.0, label="highest loss")
+    axes.plot(steps, losses, color=PATH, linewidth=1.0)
     axes.set(xlabel="step", ylabel="highest loss", title="convergence")
     for start in np.flatnonzero(np.diff(history["stage"][rows])):
         axes.axvline(start + 0.5, color="0.8", linewidth=0.8, zorder=0)
     right = axes.twinx()
-    right.semilogy(steps, force, color=LINE, linewidth=0.8, alpha=0.8, label="largest force")
+    right.plot(steps, force, color=LINE, linewidth=0.8, alpha=0.8)
+    if (force > 0).any():
+        right.set_yscale("log")
     right.set_ylabel("largest force", color=LINE)
     axes.yaxis.label.set_color(PATH)
 

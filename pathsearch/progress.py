@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import IO
@@ -11,6 +11,7 @@ from typing import IO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from pathsearch.errors import PathsearchError
 from pathsearch.search import Report
 
 LOG_EVERY = 20.0  # seconds between two lines on steps
@@ -26,7 +27,7 @@ class Display:
         self._said = 0.0
 
     def log(self, line: str) -> None:
-        print(f"{datetime.now():%Y-%m-%d %H:%M:%S} {line}", file=self._file, flush=True)
+        self._write(line)
         self._console.print(line, highlight=False, soft_wrap=True)
 
     def step(self, report: Report) -> None:
@@ -46,11 +47,15 @@ class Display:
             self._bar.update(self._task, completed=at.step, values=values)
 
     def phase(self, name: str, total: int) -> None:
-        print(f"{datetime.now():%Y-%m-%d %H:%M:%S} {name} …", file=self._file, flush=True)
+        self._write(f"{name} …")
         if self._bar is not None:
             if self._task is not None:
                 self._bar.remove_task(self._task)
             self._task = self._bar.add_task(name, total=total, values="")
+
+    def _write(self, line: str) -> None:
+        with suppress(OSError):  # a full disk must not end a run by way of its log
+            print(f"{datetime.now():%Y-%m-%d %H:%M:%S} {line}", file=self._file, flush=True)
 
     def tick(self, count: int) -> None:
         if self._bar is not None and self._task is not None:
@@ -59,7 +64,7 @@ class Display:
 
 @contextmanager
 def display(log: Path) -> Iterator[Display]:
-    """A display that appends to `log`; the bar appears where stderr is a terminal."""
+    """A display that appends to `log`, whose folder it makes; the bar appears where stderr is a terminal."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
@@ -67,7 +72,12 @@ def display(log: Path) -> Iterator[Display]:
         TextColumn("{task.completed:.0f}/{task.total:.0f}  {task.fields[values]}"),
         TimeRemainingColumn(),
     )
-    with log.open("a", encoding="utf-8") as file:
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        opened = log.open("a", encoding="utf-8")
+    except OSError as error:
+        raise PathsearchError(f"cannot use folder {log.parent}: {error.strerror}; name another with --out") from error
+    with opened as file:
         if sys.stderr.isatty():
             with Progress(*columns, console=console, transient=True) as bar:
                 yield Display(file, console, bar)

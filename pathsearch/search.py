@@ -145,6 +145,5 @@ def _check_finite(losses: Array, gram: Array, sample: Sample, rows: list[int], s
     else:
         return
     raise PathsearchError(
-        f"{what} at {where}, step {step} of {stage.name}: the last good state is kept; "
-        "try a smaller optimizer.lr or optimizer.max_step, in a new folder"
+        f"{what} at {where}, step {step} of {stage.name}: try a smaller optimizer.lr or optimizer.max_step"
     )

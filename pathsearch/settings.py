@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 class Settings(BaseModel):
     """Options that YAML, overrides, validation and the documentation share."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
 
     def revised(self, changes: dict[str, Any]) -> "Settings":
         """The same settings with some values changed, validated anew."""

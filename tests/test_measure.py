@@ -111,7 +111,7 @@ def test_connect_takes_a_plain_function_and_says_what_is_wrong():
     assert path.straight_line().summaries()["loss"]["barrier"] == pytest.approx(1.0, abs=1e-3)
     with pytest.raises(pathsearch.PathsearchError, match="identical"):
         pathsearch.connect(lambda w: w.sum(), [1.0], [1.0])
-    with pytest.raises(pathsearch.PathsearchError, match="method: .*'neb'"):
+    with pytest.raises(pathsearch.PathsearchError, match=r"method: .*'neb'"):
         pathsearch.connect(lambda w: w.sum(), [0.0], [1.0], method="nep")
     with pytest.raises(pathsearch.PathsearchError, match="endpoints have 3 weights, the objective has 2"):
         pathsearch.connect(surface("circle"), [0.0, 1.0, 2.0], [1.0, 0.0, 2.0])

@@ -1,17 +1,17 @@
 """Configurations: YAML files and `key=value` overrides to validated settings."""
 
-import re
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
-from yaml import YAMLError
 
-from pathsearch.errors import PathsearchError
+from pathsearch.errors import PathsearchError, one_line
 from pathsearch.launch.settings import RunSettings
+
+NAMED = ("objective", "objective.model", "objective.data", "method", "optimizer")
+"""Keys whose value is a kind with options; a name alone is short for {name: …}."""
 
 
 def builtin_configs() -> dict[str, str]:
@@ -26,15 +26,22 @@ def load(config: str, overrides: list[str]) -> tuple[RunSettings, Path]:
 
     Raises PathsearchError naming the key at fault.
     """
-    text, folder = _text(config)
     try:
+        text, folder = _text(config)
         tree = OmegaConf.create(text)
         if not OmegaConf.is_dict(tree):
             raise PathsearchError(f"{config} is not a mapping of options")
-        merged = OmegaConf.merge(tree, OmegaConf.from_dotlist([_switched(tree, item) for item in overrides]))
-        values = OmegaConf.to_container(merged, resolve=True)
-    except (OmegaConfBaseException, YAMLError, ValueError) as error:
-        raise PathsearchError(f"{config}: {_one_line(error)}") from error
+        for key in NAMED:
+            _name(tree, key)
+        # what replaces a whole mapping comes before what changes one option in it
+        changes = [_parsed(override) for override in overrides]
+        for key, value in sorted(changes, key=lambda change: not _replaces(*change)):
+            _override(tree, key, value)
+        values = OmegaConf.to_container(tree, resolve=True)
+    except PathsearchError:
+        raise
+    except Exception as error:  # YAML, OmegaConf and the file system each have their own
+        raise PathsearchError(f"{config}: {one_line(error)}") from error
     return validated(values, config), folder
 
 
@@ -43,7 +50,7 @@ def validated(values: Any, source: str) -> RunSettings:
     try:
         return RunSettings.model_validate(values)
     except ValidationError as error:
-        faults = {_key(fault["loc"]): _advice(fault) for fault in error.errors()}
+        faults = {_key(fault["loc"], values): _advice(fault) for fault in error.errors()}
         raise PathsearchError(f"{source}: " + "; ".join(f"{key}{text}" for key, text in faults.items())) from None
 
 
@@ -73,33 +80,61 @@ def _text(config: str) -> tuple[str, Path]:
     return (resources.files("pathsearch") / "configs" / f"{config}.yaml").read_text(), Path.cwd()
 
 
-def _switched(tree: Any, override: str) -> str:
-    """Check an override's form; `method.name=…` drops the options of the kind it replaces."""
+def _parsed(override: str) -> tuple[str, Any]:
     key, equals, value = override.partition("=")
     if not equals or not key:
         raise PathsearchError(f"{override!r} is no override: write key=value, as in method.images=9")
-    parts = key.split(".")
-    if parts[-1] in ("name",) and len(parts) > 1:
-        node = OmegaConf.select(tree, ".".join(parts[:-1]))
-        if OmegaConf.is_dict(node) and node.get("name") != value:
-            OmegaConf.update(tree, ".".join(parts[:-1]), {}, merge=False)
-    return override
+    return key, OmegaConf.to_container(OmegaConf.from_dotlist([f"value={value}"]))["value"]  # type: ignore[call-overload,index]
 
 
-def _key(location: tuple[Any, ...]) -> str:
-    # pydantic puts the kind of a union's member between the keys; users wrote only the keys
-    kinds = {"neb", "string", "polygon", "bezier", "linear", "autoneb", "sgd", "adam", "fire", "lbfgs", "callable"}
-    return ".".join(str(part) for i, part in enumerate(location) if i == 0 or part not in kinds)
+def _kind(key: str, value: Any) -> tuple[str, str] | None:
+    """The node and the kind it is to be, if that is what an override says: `method=neb` or `method.name=neb`."""
+    node, _, last = key.rpartition(".")
+    if last == "name" and node:
+        return node, str(value)
+    if isinstance(value, dict):
+        return None
+    return (key, str(value)) if key in NAMED else None
+
+
+def _replaces(key: str, value: Any) -> bool:
+    return isinstance(value, dict) or _kind(key, value) is not None
+
+
+def _override(tree: Any, key: str, value: Any) -> None:
+    kind = _kind(key, value)
+    if kind is None:
+        OmegaConf.update(tree, key, value, merge=False)
+        return
+    node, name = kind
+    old = OmegaConf.select(tree, node)
+    if not OmegaConf.is_dict(old) or old.get("name") != name:
+        OmegaConf.update(tree, node, {"name": name}, merge=False)
+
+
+def _name(tree: Any, key: str) -> None:
+    value = OmegaConf.select(tree, key)
+    if isinstance(value, str):
+        OmegaConf.update(tree, key, {"name": value}, merge=False)
+
+
+def _key(location: tuple[Any, ...], values: Any) -> str:
+    """The dotted key a user wrote: pydantic puts names of union members between the keys."""
+    parts = []
+    for i, part in enumerate(location):
+        inside = part in values if isinstance(values, dict) else isinstance(values, list) and isinstance(part, int)
+        if inside:
+            parts.append(str(part))
+            values = values[part]
+        elif i == len(location) - 1 and isinstance(values, dict):
+            parts.append(str(part))
+    return ".".join(parts)
 
 
 def _advice(fault: Any) -> str:
-    message = re.sub(r"\s+", " ", fault["msg"]).removeprefix("Value error, ")
+    message = " ".join(fault["msg"].split()).removeprefix("Value error, ")
     if fault["type"] == "extra_forbidden":
         return ": no such option"
     if fault["type"] == "missing":
         return " is needed"
     return f": {message}" if fault["loc"] else message
-
-
-def _one_line(error: Exception) -> str:
-    return re.sub(r"\s+", " ", str(error))

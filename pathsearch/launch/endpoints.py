@@ -1,6 +1,5 @@
 """Endpoints: weights from lists, files and earlier runs, or training stages that make them."""
 
-import pickle
 import warnings
 from pathlib import Path
 from typing import Any
@@ -28,14 +27,12 @@ def weights(point: Point, side: str, objective: Objective, folder: Path) -> NDAr
     if file.is_dir() or file.suffix == ".h5":
         return _pivot(file, -1 if side == "end" else 0, side, objective)
     if file.suffix == ".npy":
-        try:
-            return _checked(np.load(file, allow_pickle=False), side, objective)
-        except (ValueError, OSError, EOFError) as error:
-            raise PathsearchError(f"endpoints.{side}: {file} is no array of numbers ({error})") from error
+        return _checked(_array(file, side), side, objective)
     if not isinstance(objective, NetworkObjective):
         raise PathsearchError(f"endpoints.{side}: {file} is not a .npy or .h5 file, and only networks have state_dicts")
-    parameters, _ = state_dict(file, side, objective)
-    return np.asarray(objective.flat(parameters).cpu().numpy())
+    parameters, buffers = state_dict(file, side, objective)
+    objective.adopt(buffers, str(file))
+    return _checked(objective.flat(parameters).cpu().numpy(), side, objective)
 
 
 def first_size(endpoints: Endpoints | None, folder: Path) -> int | None:
@@ -44,7 +41,7 @@ def first_size(endpoints: Endpoints | None, folder: Path) -> int | None:
     if isinstance(start, list):
         return len(start)
     if isinstance(start, str) and start.endswith(".npy"):
-        return int(np.load(found(start, folder), allow_pickle=False, mmap_mode="r").size)
+        return int(_array(found(start, folder), "start").size)
     if isinstance(start, (str, FromRun)):
         vectors, _ = read_vectors(found(start if isinstance(start, str) else start.run, folder))
         return int(vectors.shape[1])
@@ -77,20 +74,22 @@ def state_dict(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # on foreign pickles; the error below says what to do
             loaded = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+    except Exception as error:  # torch has one for each way in which a file is none of its own
         raise PathsearchError(
-            f"endpoints.{side}: {file} holds more than plain tensors or is damaged; save it anew with "
-            f"torch.save(model.state_dict(), …) ({reason})"
+            f"endpoints.{side}: {file} is damaged or holds more than plain tensors, and pickles are not opened: "
+            "save it anew with torch.save(model.state_dict(), …)"
         ) from error
     if isinstance(loaded, dict) and isinstance(loaded.get("state_dict"), dict):
         loaded = loaded["state_dict"]
     if not isinstance(loaded, dict) or not all(isinstance(value, torch.Tensor) for value in loaded.values()):
         raise PathsearchError(f"endpoints.{side}: {file} is no state_dict of tensors")
     loaded = {str(name).removeprefix("module."): value for name, value in loaded.items()}
-    for name, shape in network.table:
+    wanted = [*network.table, *((n, tuple(b.shape)) for n, b in network.buffers.items() if n in loaded)]
+    for name, shape in wanted:
         if name not in loaded:
             raise PathsearchError(f"endpoints.{side}: {file} has no parameter {name!r} of the network")
+        if loaded[name].is_complex():
+            raise PathsearchError(f"endpoints.{side}: {name!r} in {file} is complex")
         if tuple(loaded[name].shape) != shape:
             raise PathsearchError(
                 f"endpoints.{side}: {name!r} in {file} has shape {tuple(loaded[name].shape)}, the network's has {shape}"
@@ -113,7 +112,16 @@ def found(name: str, folder: Path) -> Path:
     raise PathsearchError(f"endpoints: no file {name} here or beside the configuration")
 
 
+def _array(file: Path, side: str) -> NDArray[Any]:
+    try:
+        return np.asarray(np.load(file, allow_pickle=False))
+    except Exception as error:  # numpy has one for each way in which a file is none of its own
+        raise PathsearchError(f"endpoints.{side}: {file} holds no plain array of numbers") from error
+
+
 def _checked(vector: NDArray[Any], side: str, objective: Objective) -> NDArray[Any]:
+    if vector.dtype.kind not in "fiu":
+        raise PathsearchError(f"endpoints.{side} has elements of type {vector.dtype}, not real numbers")
     if vector.shape != (objective.size,):
         raise PathsearchError(
             f"endpoints.{side} has shape {vector.shape}, the objective's weights have shape ({objective.size},)"

@@ -21,8 +21,8 @@ from pathsearch.launch.config import differences
 from pathsearch.launch.settings import UNCOMPARED, Endpoints, RunSettings, Trained
 from pathsearch.launch.versions import origin, versions
 from pathsearch.methods.stages import Stage
-from pathsearch.objectives import Objective, importable
-from pathsearch.objectives.network import NetworkObjective
+from pathsearch.objectives import CallableSettings, Objective, importable
+from pathsearch.objectives.network import STATISTICS, NetworkObjective
 from pathsearch.objectives.surfaces import SURFACES
 from pathsearch.optimizers import DETERMINISTIC
 from pathsearch.search import Position, Report, moving, search
@@ -78,7 +78,8 @@ class _Session:
             past = None
         prepare_torch()
         device = device_of(self.settings.device)
-        size = endpoints.first_size(self.settings.endpoints, self.config_folder)
+        needed = isinstance(self.settings.objective, CallableSettings)
+        size = endpoints.first_size(self.settings.endpoints, self.config_folder) if needed else None
         self.objective: Objective = self.settings.objective.open(size, device)
         self.holder: Holder = SerialHolder(self.objective)
         trained = endpoints.training(self.settings.endpoints) if self.settings.endpoints else []
@@ -93,7 +94,13 @@ class _Session:
         else:
             position = self._continue(past)
             self.watcher.log(f"continues after {position.moves} steps, from {self.file}")
-        position = self._search(position)
+        try:
+            position = self._search(position)
+        except Interrupted:
+            raise
+        except PathsearchError as error:
+            kept = f"the last checkpoint is kept in {self.file}" if self.file.exists() else "nothing was kept yet"
+            raise PathsearchError(f"{error}; {kept}") from error
         self._measure(position)
         self._save(position, "finished")
         return storage.read(self.file)
@@ -106,6 +113,9 @@ class _Session:
     def _continue(self, past: storage.Run) -> Position:
         position = Position(**past.position)
         pivots, registers = storage.read_vectors(self.file)
+        if isinstance(self.objective, NetworkObjective):
+            buffers = {name: torch.from_numpy(value) for name, value in storage.read_buffers(self.file).items()}
+            self.objective.adopt(buffers, str(self.file))
         begun = position.begun and position.stage < len(self.stages)
         self.holder.load(pivots, moving(self.stages[position.stage], position.pivots) if begun else [], registers)
         self.history = before(position, past.groups["history"])
@@ -119,22 +129,30 @@ class _Session:
         saved = time.monotonic()
         report = None
         for report in search(self.holder, self.stages, position, self.settings.seed, self.objective.stochastic):
-            due = report.position.moves % self.settings.checkpoint.steps == 0
+            # a stage's first step too: what went before, training above all, is not to be lost
+            due = report.position.step == 0 or report.position.moves % self.settings.checkpoint.steps == 0
             if due or self.stop or time.monotonic() - saved > 60 * self.settings.checkpoint.minutes:
                 # before the row of this step is added: a run that continues from here takes the step again
                 self._save(report.position, "running")
                 saved = time.monotonic()
-            if self.stop:
-                raise Interrupted(
-                    f"stopped by {signal.Signals(self.stop[0]).name} at step {report.position.step} of "
-                    f"{report.stage.name}: kept in {self.file}; run the same command again to continue"
-                )
+            self._heed(f"step {report.position.step} of {report.stage.name}")
             self.history.add(report)
             self.watcher.step(report)
         if report is not None:
             position = report.stage_done()
             self._save(position, "running")
         return position
+
+    def _heed(self, where: str) -> None:
+        if self.stop:
+            raise Interrupted(
+                f"stopped by {signal.Signals(self.stop[0]).name} at {where}: "
+                f"kept in {self.file}; run the same command again to continue"
+            )
+
+    def _tick(self, count: int) -> None:
+        self.watcher.tick(count)
+        self._heed("measuring")
 
     def _measure(self, position: Position) -> None:
         options, curve = self.settings.measure, self.settings.method.curve
@@ -144,17 +162,17 @@ class _Session:
         watcher = self.watcher
         if "profiles/path" not in self.profiles:
             watcher.phase("measure the path", options.points)
-            path = measure.measured_path(self.holder, curve, chords, options.points, options.tolerance, watcher.tick)
+            path = measure.measured_path(self.holder, curve, chords, options.points, options.tolerance, self._tick)
             self._keep_profile("path", path)
             self._save(position, "running")
         if "profiles/linear" not in self.profiles:
             watcher.phase("measure the straight line", options.points)
-            line = measure.measured_line(self.holder, chords, options.points, options.tolerance, watcher.tick)
+            line = measure.measured_line(self.holder, chords, options.points, options.tolerance, self._tick)
             self._keep_profile("linear", line)
             self._save(position, "running")
         if options.plane and "profiles/plane" not in self.profiles:
             watcher.phase("measure the plane", options.plane**2)
-            plane = measure.measured_plane(self.holder, curve, chords, options.plane, watcher.tick)
+            plane = measure.measured_plane(self.holder, curve, chords, options.plane, self._tick)
             if plane is not None:
                 self._keep_plane(plane)
         self.summary["chord"] = float(np.sqrt(chords[-1, -1]))
@@ -179,6 +197,10 @@ class _Session:
         columns = {"t": profile.t, "arc_length": profile.arc, **profile.metrics}
         self.profiles[f"profiles/{name}"] = {key: (("t",), values) for key, values in columns.items()}
         self.summary[f"{name}_uncertainty"] = profile.uncertainty
+        metric, losses = next(iter(profile.metrics.items()))
+        if not np.isfinite(losses).all():
+            where = profile.t[~np.isfinite(losses)][0]
+            self.watcher.log(f"warning: {metric} of the {name} profile is not finite, first at t = {where:.4g}")
 
     def _keep_plane(self, plane: measure.Plane) -> None:
         arrays = {"x": plane.x, "y": plane.y, **plane.metrics}
@@ -214,6 +236,7 @@ class _Session:
                 "shape": (("tensor",), np.array(["x".join(map(str, shape)) for _, shape in table])),
                 "offset": (("tensor",), np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)),
             },
+            "buffers": _buffers(self.objective),
             "history": self.history.variables(),
             **self.profiles,
         }
@@ -227,6 +250,16 @@ class _Session:
                 f"{self.file} holds a run with another configuration: {', '.join(changed)}; "
                 "name another folder with --out, or move this one away"
             )
+
+
+def _buffers(objective: Objective) -> dict[str, Variable]:
+    if not isinstance(objective, NetworkObjective):
+        return {}
+    shared = {n: b for n, b in objective.buffers.items() if n.rpartition(".")[2] not in STATISTICS}
+    return {
+        name: (tuple(f"{name}_{axis}" for axis in range(buffer.ndim)), buffer.cpu().numpy())
+        for name, buffer in shared.items()
+    }
 
 
 def device_of(name: str) -> torch.device:
@@ -253,7 +286,7 @@ def _first_guess(settings: RunSettings, objective: Objective, folder: Path) -> l
     points = settings.endpoints
     if points is None:
         surface = SURFACES[settings.objective.name]
-        return [np.array(surface.start), np.array(surface.end)]
+        return [np.array(point) for point in (surface.start, *surface.through, surface.end)]
     _refuse_equal_training(points)
     chain: list[Any] = []
     sides = [("start", points.start), *(("through", point) for point in points.through), ("end", points.end)]
@@ -262,10 +295,8 @@ def _first_guess(settings: RunSettings, objective: Objective, folder: Path) -> l
             chain.append(objective.initial(point.train.seed).cpu().numpy())
         else:
             chain.append(endpoints.weights(point, side, objective, folder))
-    if np.array_equal(chain[0], chain[-1]) and points.start != points.end:
-        raise PathsearchError("the endpoints are identical: give two different minima")
     if np.array_equal(chain[0], chain[-1]):
-        raise PathsearchError("endpoints.start and endpoints.end are the same: give two different minima")
+        raise PathsearchError("the endpoints are identical: give two different minima")
     return chain
 
 

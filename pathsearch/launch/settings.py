@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Union
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationError, model_validator
 
 from pathsearch.methods import Bezier, Method
 from pathsearch.objectives import NetworkSettings, ObjectiveSettings
@@ -36,15 +36,34 @@ class FromRun(Settings):
     pivot: int = Field(description="which pivot; -1 is the last")
 
 
-Point = Union[list[float], str, FromRun]
+def _shape(value: Any) -> str | None:
+    """Which member of the union below a value is meant to be."""
+    if isinstance(value, (list, str)):
+        return "weights" if isinstance(value, list) else "file"
+    keys = value if isinstance(value, dict) else getattr(type(value), "model_fields", ())
+    return "run" if "run" in keys else "train" if "train" in keys else None
+
+
+def _by_shape(say: str) -> Discriminator:
+    return Discriminator(_shape, custom_error_type="endpoint", custom_error_message=f"give {say}")
+
+
+Weights = Annotated[list[float], Tag("weights")]
+File = Annotated[str, Tag("file")]
+Earlier = Annotated[FromRun, Tag("run")]
+Point = Annotated[Union[Weights, File, Earlier], _by_shape("a list of weights, a file, or {run: FOLDER, pivot: K}")]
 """Weights as a list, as a file (.npy, a state_dict, a path.h5), or as a pivot of an earlier run."""
+End = Annotated[
+    Union[Weights, File, Earlier, Annotated[Trained, Tag("train")]],
+    _by_shape("a list of weights, a file, {run: FOLDER, pivot: K} or {train: {seed: K}}"),
+]
 
 
 class Endpoints(Settings):
     """The two minima, and points that the first guess of the path passes on its way."""
 
-    start: Union[Point, Trained]
-    end: Union[Point, Trained]
+    start: End
+    end: End
     through: list[Point] = Field(default_factory=list)
 
 
@@ -102,6 +121,11 @@ class RunSettings(Settings):
             for side in ("start", "end"):
                 if isinstance(getattr(self.endpoints, side), Trained):
                     raise ValueError(f"endpoints.{side}: only a network can be trained from a seed")
+        try:
+            self.method.stages(self.optimizer, self.steps, self.tolerance)
+        except ValidationError as error:  # a cycle's changes do not fit the optimiser
+            faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
+            raise ValueError(f"method.cycles: optimizer.{'; '.join(faults)}") from error
         return self
 
 

@@ -1,9 +1,9 @@
 """The nudged elastic band (Henkelman & Jónsson 2000; Draxler et al. 2018)."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from pathsearch.methods.sampling import Forces, Sample, at_pivots
 from pathsearch.methods.stages import Stage, single
@@ -15,7 +15,12 @@ from pathsearch.settings import Settings
 
 SMOOTHING = 0.9  # of the losses that order images, so that mini-batch noise does not flip tangents
 
-Spring = float | Literal["inf"]
+
+def _infinite(value: Any) -> Any:
+    return "inf" if value == float("inf") else value  # YAML's own infinity
+
+
+Spring = Annotated[Literal["inf"] | Annotated[float, Field(gt=0)], BeforeValidator(_infinite)]
 
 
 class Band(Settings):

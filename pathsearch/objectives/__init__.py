@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal, Union
 import torch
 from pydantic import BeforeValidator, Field
 
-from pathsearch.errors import PathsearchError
-from pathsearch.objectives.data import DataSettings
+from pathsearch.errors import PathsearchError, blamed
+from pathsearch.objectives.data import DataSettings, checked
 from pathsearch.objectives.function import FunctionObjective
 from pathsearch.objectives.imports import importable, imported
 from pathsearch.objectives.models import MODELS
@@ -65,7 +65,8 @@ class NetworkSettings(Settings):
     dtype: Dtype = "float32"
 
     def open(self, size: int | None, device: torch.device) -> Objective:
-        data = self.data.load()
+        with blamed("objective.data"):
+            data = checked(self.data.load(), self.loss)
         outputs = 1 if self.loss == "mse" and data.outputs <= 2 else data.outputs
         shape = tuple(data.train.inputs.shape[1:])
 
@@ -79,9 +80,11 @@ class NetworkSettings(Settings):
                 )
             return imported(self.model.name)(**self.model.args)
 
-        return NetworkObjective(
-            make, data, self.loss, self.batch, self.data.augment, self.weight_decay, getattr(torch, self.dtype), device
-        )
+        dtype = getattr(torch, self.dtype)
+        with blamed(f"objective.model {self.model.name}"):
+            return NetworkObjective(
+                make, data, self.loss, self.batch, self.data.augment, self.weight_decay, dtype, device
+            )
 
 
 ObjectiveSettings = Annotated[Union[CallableSettings, SurfaceSettings, NetworkSettings], Field(discriminator="name")]

@@ -28,6 +28,10 @@ class Batches:
     def __len__(self) -> int:
         return len(self.inputs)
 
+    def first(self, count: int) -> tuple[Tensor, Tensor]:
+        """The first examples, un-augmented."""
+        return self._finished(self.inputs[:count]), self.targets[:count]
+
     def whole(self, chunk: int) -> Iterator[tuple[Tensor, Tensor]]:
         """All examples in order, in chunks of nearly equal size, un-augmented."""
         pieces = -(-len(self) // chunk)

@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from pathsearch.errors import PathsearchError
+from pathsearch.errors import PathsearchError, blamed
 from pathsearch.objectives.imports import imported
 from pathsearch.settings import Settings
 
@@ -31,6 +31,28 @@ class Data:
     train: Split
     test: Split
     outputs: int
+
+
+def checked(data: Data, loss: str) -> Data:
+    """The same data with classes as int64; raises PathsearchError where a network could not be trained on them."""
+    targets = [split.targets for split in (data.train, data.test)]
+    for name, split in (("training", data.train), ("test", data.test)):
+        if not len(split.inputs) or not split.inputs[0].numel():
+            raise PathsearchError(f"the {name} set is empty")
+        if split.inputs.ndim < 2 or split.targets.ndim != 1 or split.inputs.is_complex():
+            raise PathsearchError("every example must be a real tensor of one or more dimensions and one number")
+    if data.train.inputs.shape[1:] != data.test.inputs.shape[1:]:
+        shapes = tuple(data.train.inputs.shape[1:]), tuple(data.test.inputs.shape[1:])
+        raise PathsearchError(f"training inputs have shape {shapes[0]}, test inputs {shapes[1]}")
+    if any(part.is_floating_point() for part in targets):
+        if loss == "cross_entropy":
+            raise PathsearchError("the targets are real numbers: set objective.loss=mse, or give integer classes")
+        return data
+    lowest, highest = min(int(part.min()) for part in targets), max(int(part.max()) for part in targets)
+    if lowest < 0 or highest >= 100_000:
+        raise PathsearchError(f"classes run from {lowest} to {highest}: number them from 0 without gaps")
+    train, test = (Split(split.inputs, split.targets.long()) for split in (data.train, data.test))
+    return Data(train, test, max(data.outputs, highest + 1))
 
 
 class Digits(Settings):
@@ -156,11 +178,9 @@ class RandomImages(Settings):
 def _read(dataset: Any, name: str) -> Split:
     if len(dataset) == 0:
         raise PathsearchError(f"the data set {name} is empty")
-    inputs, targets = zip(*(dataset[i] for i in range(len(dataset))))
-    try:
+    with blamed(f"reading {name}, whose items must be (tensor, number), all of one shape,"):
+        inputs, targets = zip(*((x, y) for x, y in (dataset[i] for i in range(len(dataset)))))
         return Split(torch.stack([torch.as_tensor(x) for x in inputs]), torch.as_tensor(targets))
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise PathsearchError(f"items of {name} must be (tensor, number), all of one shape: {error}") from error
 
 
 def _every_fifth(inputs: Tensor, targets: Tensor, outputs: int) -> Data:

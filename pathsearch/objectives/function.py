@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pathsearch.errors import PathsearchError
+from pathsearch.errors import PathsearchError, blamed
 from pathsearch.numerics.seeds import Key
 
 
@@ -24,14 +24,15 @@ class FunctionObjective:
 
     def loss(self, weights: torch.Tensor, key: Key) -> torch.Tensor:
         with torch.no_grad():
-            return self._checked(self.function(weights))
+            return self._called(weights)
 
     def loss_and_gradient(self, weights: torch.Tensor, key: Key) -> tuple[torch.Tensor, torch.Tensor]:
         point = weights.detach().clone().requires_grad_()
-        loss = self._checked(self.function(point))
+        loss = self._called(point)
         if not loss.requires_grad:
             raise PathsearchError("the callable's loss does not depend on its weights through torch operations")
-        (gradient,) = torch.autograd.grad(loss, point)
+        with blamed("the callable's gradient"):
+            (gradient,) = torch.autograd.grad(loss, point)
         return loss.detach(), gradient
 
     def measure(self, weights: torch.Tensor) -> dict[str, float]:
@@ -43,8 +44,12 @@ class FunctionObjective:
     def initial(self, seed: int) -> torch.Tensor:
         raise PathsearchError("only networks can be trained from a seed: give endpoints.start and .end as weights")
 
-    def _checked(self, loss: torch.Tensor) -> torch.Tensor:
+    def _called(self, weights: torch.Tensor) -> torch.Tensor:
+        with blamed("the callable"):
+            loss = self.function(weights)
         if not isinstance(loss, torch.Tensor) or loss.ndim != 0:
             shape = tuple(loss.shape) if isinstance(loss, torch.Tensor) else type(loss).__name__
             raise PathsearchError(f"the callable must return a loss of shape (), it returned {shape}")
+        if not loss.is_floating_point():
+            raise PathsearchError(f"the callable must return a real floating-point loss, it returned {loss.dtype}")
         return loss

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.instancenorm import _InstanceNorm
 
 from pathsearch.errors import PathsearchError
 from pathsearch.numerics.seeds import Key, derive
@@ -19,6 +20,7 @@ from pathsearch.objectives.batches import Batches
 from pathsearch.objectives.data import Data
 
 DROPOUT, INITIAL = 3, 4  # what a seed is for
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked")  # of a batch norm
 MEASURING_CHUNK = 500  # examples at once where no gradient is needed
 
 
@@ -63,13 +65,17 @@ class NetworkObjective:
         self.names = [name for name, _ in named]
         self.sizes = [parameter.numel() for _, parameter in named]
         self.size = sum(self.sizes)
+        if not self.size:
+            raise PathsearchError("the network has no parameters")
         self.buffers = {name: buffer.detach().clone() for name, buffer in self.module.named_buffers()}
         self.train = Batches(data.train, batch, augment, dtype, device)
         self.test = Batches(data.test, None, False, dtype, device).normalised_like(self.train)
         self.loss_sum = LOSSES[loss]
         self.stochastic = self.train.size < len(self.train) or self.train.augment or _draws(self.module)
+        self._adopted: set[str] = set()
         self._batch: tuple[Key, tuple[Tensor, Tensor]] | None = None
         self._measuring = _measuring_copy(self.module)
+        self._try(data.outputs)
 
     def loss(self, weights: Tensor, key: Key) -> Tensor:
         with torch.no_grad():
@@ -105,6 +111,21 @@ class NetworkObjective:
     def initial(self, seed: int) -> Tensor:
         return self.flat(dict(self._built(seed).named_parameters()))
 
+    def adopt(self, buffers: dict[str, Tensor], source: str) -> None:
+        """Take over an endpoint's buffers that are no batch-norm statistics: all points of a path share them.
+
+        Raises PathsearchError where they differ from another endpoint's.
+        """
+        for name, value in buffers.items():
+            if name.rpartition(".")[2] in STATISTICS:
+                continue
+            if name in self._adopted and not torch.equal(self.buffers[name], value):
+                raise PathsearchError(
+                    f"buffer {name!r} of {source} differs from the other endpoint's: no path joins them"
+                )
+            self.buffers[name] = value.to(self.buffers[name].dtype)
+            self._adopted.add(name)
+
     def flat(self, named: dict[str, Tensor]) -> Tensor:
         """The weight vector [size] of parameters given by name."""
         parts = [named[name].detach().to(self.device, self.dtype).reshape(-1) for name in self.names]
@@ -118,7 +139,7 @@ class NetworkObjective:
         if not norms:
             return buffers
         for name, part in norms:
-            for statistic in ("running_mean", "running_var", "num_batches_tracked"):
+            for statistic in STATISTICS:
                 buffers[f"{name}.{statistic}"].fill_(1 if statistic == "running_var" else 0)
             part.train()
         parameters = dict(zip(self.names, self._views(weights)))
@@ -146,6 +167,21 @@ class NetworkObjective:
         parameters = dict(zip(self.names, self._views(weights)))
         for inputs, targets in split.whole(MEASURING_CHUNK):
             yield functional_call(self._measuring, (parameters, buffers), (inputs,)), targets
+
+    def _try(self, classes: int) -> None:
+        """Raise PathsearchError where the network does not give one row of outputs for each example."""
+        inputs, targets = self.train.first(2)
+        with torch.no_grad():
+            outputs = functional_call(self._measuring, (dict(self.module.named_parameters()), self.buffers), (inputs,))
+        wanted = f"a tensor of shape ({len(inputs)}, outputs)"
+        if not isinstance(outputs, Tensor) or outputs.ndim != 2 or len(outputs) != len(inputs):
+            shape = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
+            raise PathsearchError(f"the network must return {wanted} for {len(inputs)} examples, it returned {shape}")
+        alone = outputs.shape[1] == 1 and self.loss_sum is mse
+        if not alone and not targets.is_floating_point() and outputs.shape[1] < classes:
+            raise PathsearchError(f"the network has {outputs.shape[1]} outputs for {classes} classes")
+        if targets.is_floating_point() and outputs.shape[1] != 1:
+            raise PathsearchError(f"the network has {outputs.shape[1]} outputs for targets that are one number each")
 
     def _objective(self, views: list[Tensor], weights: Tensor, key: Key) -> Tensor:
         return self._data_loss(views, key) + self._penalty(weights)
@@ -211,4 +247,8 @@ def _measuring_copy(module: nn.Module) -> Any:
     for part in measuring.modules():
         if isinstance(part, _BatchNorm):
             part.momentum = None
+        elif isinstance(part, _InstanceNorm) and part.track_running_stats:
+            raise PathsearchError(
+                "instance norm with running statistics cannot be measured along a path: turn them off"
+            )
     return measuring

@@ -21,7 +21,8 @@ def muller_brown(w: Tensor) -> Tensor:
 def circle(w: Tensor) -> Tensor:
     """(1 − r²)² + y²/r² (E, Ren & Vanden-Eijnden 2007): the lowest path is a half circle, its saddle 1."""
     square = w[0] ** 2 + w[1] ** 2
-    return (1 - square) ** 2 + w[1] ** 2 / square
+    # at the origin, where the quotient has no value, it counts as zero: the straight line between the minima passes it
+    return (1 - square) ** 2 + w[1] ** 2 / square.clamp_min(torch.finfo(w.dtype).tiny)
 
 
 def leps_harmonic(w: Tensor) -> Tensor:
@@ -62,6 +63,8 @@ class Surface:
     start: tuple[float, ...]
     end: tuple[float, ...]
     shows: str
+    through: tuple[tuple[float, ...], ...] = ()
+    """points the first guess passes, where the straight line is a ridge that no force leaves"""
 
 
 SURFACES = {
@@ -71,7 +74,13 @@ SURFACES = {
         (0.62349940493087651, 0.0280377585286856657),
         "three minima and two saddles; the higher saddle is -40.664843508657",
     ),
-    "circle": Surface(circle, (-1.0, 0.0), (1.0, 0.0), "the lowest path is a half circle; its saddle is 1"),
+    "circle": Surface(
+        circle,
+        (-1.0, 0.0),
+        (1.0, 0.0),
+        "the lowest path is a half circle; its saddle is 1",
+        through=((0.1, 0.6),),
+    ),
     "leps-harmonic": Surface(
         leps_harmonic,
         (0.741520660119740497, 1.30341915822181947),

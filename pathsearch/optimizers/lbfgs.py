@@ -39,7 +39,7 @@ class Lbfgs(Settings):
         change = lambda slot: unit(n, k, GEOMETRY + 2 + 2 * slot)
         dot = lambda a, b: float(dots(a, b, gram).sum())
         longest = self.max_step or memory.get("longest") or default_cap(gram, 0.8)
-        cap = memory.get("cap") or longest
+        cap, scale = memory.get("cap") or longest, memory.get("scale")
         strength = np.sqrt(dot(force, force))
         count, slots = int(memory.get("count", 0)), list(memory.get("slots", []))
 
@@ -54,9 +54,10 @@ class Lbfgs(Settings):
                 pairs.append((s, y))
                 slots.append(last)
                 assign[f"change{last}"] = y
+                scale = dot(s, y) / dot(y, y)
             # a force has no energy to descend by; that it swells tells that the step went beyond what is known
             if strength > WORSE * np.sqrt(dot(before, before)):
-                pairs, slots, cap = [], [], cap and CUT * cap
+                pairs, slots, cap, scale = [], [], cap and CUT * cap, scale and CUT * scale
             elif cap is not None and longest is not None:
                 cap = min(GROW * cap, longest)
         slot = count % self.memory
@@ -68,13 +69,14 @@ class Lbfgs(Settings):
         direction = _two_loops(force, pairs, dot)
         if strength > 0.0 and dot(direction, force) < 1e-3 * strength * np.sqrt(dot(direction, direction)):
             pairs, slots, direction = [], [], force  # nearly across the force: the model is wrong, begin anew
-        if not pairs and cap is not None and strength > 0.0:
+        if not pairs and scale is not None:
+            direction = scale * force
+        elif not pairs and cap is not None and strength > 0.0:
             # no curvature known yet: a tenth of the cap for the pivot with the largest force
-            largest = np.sqrt(dots(force, force, gram).max())
-            direction = direction * (0.1 * cap / largest)
+            direction = direction * (0.1 * cap / np.sqrt(dots(force, force, gram).max()))
         move = capped(direction, gram, cap)
         assign |= {f"step{slot}": move, "weights": move}
-        return Plan(assign), {"count": count + 1, "slots": slots, "cap": cap, "longest": longest}
+        return Plan(assign), {"count": count + 1, "slots": slots, "cap": cap, "longest": longest, "scale": scale}
 
 
 def _two_loops(force: Array, pairs: list[tuple[Array, Array]], dot: Dot) -> Array:

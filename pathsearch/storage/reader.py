@@ -11,8 +11,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from pathsearch.errors import PathsearchError
-from pathsearch.storage.schema import FORMAT, FORMAT_VERSION
+from pathsearch.errors import PathsearchError, one_line
+from pathsearch.storage.schema import FORMAT, FORMAT_VERSION, USER_BLOCK, checksum, seal
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -58,6 +58,12 @@ def read_vectors(where: str | Path) -> tuple[NDArray[Any], Arrays]:
         return h5["path/weights"][()], registers
 
 
+def read_buffers(where: str | Path) -> Arrays:
+    """The network's buffers that all points of a run share."""
+    with _opened(located(where)) as h5:
+        return _arrays(h5["buffers"])
+
+
 def located(where: str | Path) -> Path:
     """The `path.h5` a folder or file name stands for."""
     file = Path(where)
@@ -70,6 +76,11 @@ def located(where: str | Path) -> Path:
 @contextmanager
 def _opened(file: Path) -> Iterator[h5py.File]:
     try:
+        with file.open("rb") as raw:
+            line = raw.read(USER_BLOCK)
+            known = line.startswith(FORMAT.encode()) and f", format version {FORMAT_VERSION}," in line.decode()
+            if known and not line.startswith(seal(checksum(raw))):
+                raise OSError("it was damaged or changed after it was written")
         with h5py.File(file, "r") as h5:
             if h5.attrs.get("format") != FORMAT:
                 raise PathsearchError(f"{file} was not written by pathsearch")
@@ -81,9 +92,9 @@ def _opened(file: Path) -> Iterator[h5py.File]:
             yield h5
     except PathsearchError:
         raise
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
+    except Exception as error:  # whatever h5py makes of a file that is none
         raise PathsearchError(
-            f"{file} cannot be read ({error}): if it is damaged, restore a copy or move it away and run again"
+            f"{file} cannot be read ({one_line(error)}): if it is damaged, restore a copy or move it away and run again"
         ) from error
 
 

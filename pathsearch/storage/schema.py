@@ -4,6 +4,7 @@ Every array has dimension scales, so `xarray.open_dataset("path.h5", group=…, 
 
     /                       attributes: format, format_version, state, config, position, summary, versions, origin
                             (config, position, summary and versions are JSON)
+    /buffers/<name>         the network's buffers that all points share (no batch-norm statistics)
     /path/weights           [pivot, parameter]   the pivots, endpoints first and last
     /optimizer/<register>   [moving, parameter]  the optimiser's vectors of the moving pivots; `moving` = pivot index
     /parameters/name        [tensor]             names of the network's parameters, in the order of the vector
@@ -17,11 +18,31 @@ Every array has dimension scales, so `xarray.open_dataset("path.h5", group=…, 
     /profiles/plane         x [x], y [y]; every metric [y, x]
     /profiles/shadow        path_x, path_y [point]; pivots_x, pivots_y [pivot]   the path seen on the plane
 
+The file begins with a user block of 512 bytes, which HDF5 passes over: a line with the CRC-32 of all that follows,
+checked before anything is believed. A file that another program changed is refused for the same reason.
+
 Weights are stored a pivot a chunk, uncompressed (random weights do not compress), with Fletcher-32 checksums. Losses
 and errors are as the objective defines them (errors are shares of 1), lengths are Euclidean in weight space.
 """
 
+import zlib
+from typing import BinaryIO
+
 FORMAT = "pathsearch"
 FORMAT_VERSION = 1
 
-CHECKPOINTED = ("path", "optimizer", "parameters", "history")
+USER_BLOCK = 512  # bytes, the smallest HDF5 allows
+
+
+def seal(checksum: int) -> bytes:
+    """The user block's line for a CRC-32."""
+    return f"pathsearch, format version {FORMAT_VERSION}, CRC-32 of the rest {checksum:08x}\n".encode()
+
+
+def checksum(file: BinaryIO) -> int:
+    """CRC-32 of everything behind the user block."""
+    file.seek(USER_BLOCK)
+    value = 0
+    while block := file.read(1 << 24):
+        value = zlib.crc32(block, value)
+    return value

@@ -8,8 +8,8 @@ from typing import Any
 import h5py
 from numpy.typing import NDArray
 
-from pathsearch.errors import PathsearchError
-from pathsearch.storage.schema import FORMAT, FORMAT_VERSION
+from pathsearch.errors import PathsearchError, one_line
+from pathsearch.storage.schema import FORMAT, FORMAT_VERSION, USER_BLOCK, checksum, seal
 
 SLACK = 1 << 20  # bytes of metadata beside the arrays
 
@@ -27,7 +27,7 @@ def write(file: Path, attributes: dict[str, Any], groups: dict[str, dict[str, Va
     partial = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
         _reserve(partial, needed)
-        with h5py.File(partial, "w", track_order=True) as h5:
+        with h5py.File(partial, "w", track_order=True, userblock_size=USER_BLOCK) as h5:
             h5.attrs["format"] = FORMAT
             h5.attrs["format_version"] = FORMAT_VERSION
             for name, value in attributes.items():
@@ -35,6 +35,10 @@ def write(file: Path, attributes: dict[str, Any], groups: dict[str, dict[str, Va
             for name, variables in groups.items():
                 _write_group(h5.create_group(name, track_order=True), variables)
         with partial.open("rb+") as written:
+            line = seal(checksum(written))
+            written.seek(0)
+            written.write(line)
+            written.flush()
             os.fsync(written.fileno())
         os.replace(partial, file)
         _sync_folder(file.parent)
@@ -42,7 +46,7 @@ def write(file: Path, attributes: dict[str, Any], groups: dict[str, dict[str, Va
         partial.unlink(missing_ok=True)
         kept = "the last checkpoint is kept" if file.exists() else "nothing was kept yet"
         raise PathsearchError(
-            f"cannot write {file}: {error}; {kept}. Free some space or mend the folder, then run again to continue"
+            f"cannot write {file}: {one_line(error)}; {kept}. Free some space, then run again to continue"
         ) from error
 
 

@@ -3,6 +3,8 @@ import pytest
 from pathsearch.errors import PathsearchError
 from pathsearch.launch import config
 from pathsearch.launch.config import differences
+from pathsearch.methods import Bezier
+from pathsearch.optimizers import Adam, Sgd
 
 
 def load(text, tmp_path, *overrides):
@@ -44,12 +46,33 @@ def test_overrides_reach_lists_and_switch_kinds(tmp_path):
     assert (switched.method.name, switched.method.bends, switched.endpoints.start) == ("bezier", 2, [0.0, 1.0])
 
 
+def test_a_kind_by_name_alone_drops_the_old_kinds_options(tmp_path):
+    text = MB + "optimizer: {name: sgd, lr: 0.5, momentum: 0.1}\nendpoints: {start: [0, 1], end: [1, 0]}\n"
+    for override in ("optimizer=adam", "optimizer.name=adam", "optimizer={name: adam}"):
+        assert load(text, tmp_path, "optimizer.beta1=0.5", override).optimizer == Adam(beta1=0.5)
+    assert load(text, tmp_path, "optimizer=sgd", "optimizer.lr=1").optimizer == Sgd(lr=1, momentum=0.1)
+    assert load(text, tmp_path, "method={name: bezier, bends: 3}").method == Bezier(bends=3)
+    earlier = load(text, tmp_path, "endpoints.start={run: x, pivot: 1}", "endpoints.end=x.npy").endpoints
+    assert (earlier.start.pivot, earlier.end) == (1, "x.npy")
+    network, _ = config.load("digits", ["objective.model=cnn", "objective.model.args.norm=false"])
+    assert network.objective.model.model_dump() == {"name": "cnn", "args": {"norm": False}}
+    plain, _ = config.load("cifar10-resnet20", ["objective.model.args.norm=false"])
+    assert plain.objective.model.model_dump() == {"name": "resnet20", "args": {"norm": False}}
+
+
+def test_infinite_springs_are_written_as_yaml_or_as_a_word(tmp_path):
+    assert load(MB, tmp_path, "method.spring=.inf").method.spring == "inf"
+    assert load(MB, tmp_path, "method.spring=inf").method.spring == "inf"
+
+
 BAD = {
     "method: {name: neb, imags: 7}": r"method\.imags: no such option",
     "method: {name: neg}": "method: .*'neb'",
     "method: {name: neb, images: 0}": r"method\.images: .*greater than or equal to 1",
     "method: {name: neb, spring: soft}": r"method\.spring",
     "optimizer: {name: sgd, lr: fast}": r"optimizer\.lr: .*number",
+    "method: {name: neb, spring: -1}": r"method\.spring: .*greater than 0",
+    "optimizer: {name: sgd, lr: .inf}": r"optimizer\.lr: .*finite",
     "stepz: 7": "stepz: no such option",
     "endpoints: {start: {train: {seed: 1}}, end: [1, 2]}": r"endpoints\.start: only a network",
     "endpoints: {start: [1, 2]}": r"endpoints\.end is needed",

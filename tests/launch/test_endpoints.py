@@ -45,7 +45,7 @@ def test_arrays_and_lists(network, tmp_path):
 
 def test_earlier_runs(network, tmp_path):
     pivots = np.random.default_rng(0).normal(size=(3, network.size))
-    storage.write(tmp_path / "path.h5", {}, {"path": {"weights": (("p", "w"), pivots)}, "optimizer": {}})
+    storage.write(tmp_path / "path.h5", {}, {"path": {"weights": (("p", "w"), pivots)}, "optimizer": {}, "buffers": {}})
     np.testing.assert_array_equal(read("path.h5", network, tmp_path), pivots[0])
     np.testing.assert_array_equal(read("path.h5", network, tmp_path, "end"), pivots[2])
     np.testing.assert_array_equal(read(FromRun(run=str(tmp_path), pivot=1), network, tmp_path), pivots[1])

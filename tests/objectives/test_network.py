@@ -10,7 +10,7 @@ from torch import nn
 
 from pathsearch.errors import PathsearchError
 from pathsearch.numerics.seeds import Key
-from pathsearch.objectives.data import Data, Digits, Moons, Split
+from pathsearch.objectives.data import Data, Digits, Moons, Split, checked
 from pathsearch.objectives.models import MODELS
 from pathsearch.objectives.network import NetworkObjective
 
@@ -75,8 +75,10 @@ def test_loss_and_gradient_are_those_of_the_module_in_training_mode(norm):
 
 
 def test_gradient_is_a_finite_difference():
-    found = objective(lambda: cnn(True), decay=0.01)
-    weights, direction = found.initial(0), torch.randn(found.size, dtype=torch.float64)
+    layers = lambda: (nn.Flatten(), nn.Linear(192, 8), nn.BatchNorm1d(8), nn.Tanh(), nn.Linear(8, 4))
+    found = objective(lambda: nn.Sequential(*layers()), decay=0.01)  # smooth: ReLU has kinks between two points
+    direction = torch.randn(found.size, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    weights = found.initial(0)
     _, gradient = found.loss_and_gradient(weights, Key(0, 0))
     ahead, back = (found.loss(weights + s * 1e-6 * direction, Key(0, 0)) for s in (1, -1))
     assert float(gradient @ direction) == pytest.approx(float((ahead - back) / 2e-6), rel=1e-6)
@@ -155,7 +157,7 @@ def test_mse_on_two_classes_uses_one_output():
     weights = found.initial(0)
     module = MODELS["mlp"](shape=(3, 8, 8), outputs=1).double()
     nn.utils.vector_to_parameters(weights, module.parameters())
-    outputs = module(scaled(data.test, data.train))[:, 0]
+    outputs = module(scaled(data.test, data.train))[:, 0].detach()
     measured = found.measure(weights)
     assert measured["test_loss"] == pytest.approx(float(((outputs - data.test.targets) ** 2).mean()), rel=1e-10)
     wrong = ((outputs > 0.5).long() != data.test.targets).double().mean()
@@ -197,6 +199,65 @@ def test_the_module_is_left_as_it_was_made():
     found.measure(weights)
     for name, value in made[0].state_dict().items():
         torch.testing.assert_close(value.to(before[name].dtype), before[name], rtol=0, atol=0)
+
+
+class Shuffled(nn.Module):
+    """A buffer that is part of the function, and no statistic."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(192, 4)
+        self.register_buffer("order", torch.randperm(192))
+
+    def forward(self, x):
+        return self.head(x.flatten(1)[:, self.order])
+
+
+def test_an_endpoints_own_buffers_become_the_paths_unless_the_other_has_others():
+    found, other = objective(Shuffled), Shuffled().double()
+    weights = found.flat(dict(other.named_parameters()))
+    found.adopt(dict(other.named_buffers()), "a.pt")
+    outputs = other(scaled(DATA.train))
+    wanted = F.cross_entropy(outputs, DATA.train.targets).item()
+    assert found.measure(weights)["train_loss"] == pytest.approx(wanted, rel=1e-10)
+    assert float(found.loss(weights, Key(0, 0))) == pytest.approx(wanted, rel=1e-10)
+    found.adopt(dict(other.named_buffers()), "b.pt")
+    with pytest.raises(PathsearchError, match=r"buffer 'order' of c\.pt differs"):
+        found.adopt({"order": torch.arange(192)}, "c.pt")
+
+
+BROKEN = {
+    "no parameters": (nn.Flatten, "no parameters"),
+    "one output": (lambda: nn.Sequential(nn.Flatten(), nn.Linear(192, 1)), "1 outputs for 4 classes"),
+    "a picture": (lambda: nn.Conv2d(3, 4, 1), r"must return a tensor of shape \(2, outputs\)"),
+    "instance norm": (
+        lambda: nn.Sequential(nn.InstanceNorm2d(3, affine=True, track_running_stats=True)),
+        "turn them off",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_networks_that_cannot_work_are_refused(case):
+    make, says = BROKEN[case]
+    with pytest.raises(PathsearchError, match=says):
+        objective(make)
+
+
+def test_data_are_checked_and_their_classes_made_integers():
+    few = Data(Split(DATA.train.inputs, DATA.train.targets.int()), images(20, 6, seed=5), 4)
+    assert checked(few, "cross_entropy").train.targets.dtype == torch.int64
+    assert checked(few, "cross_entropy").outputs == 6
+    split = DATA.test
+    bad = {
+        "the targets are real": Split(split.inputs, split.targets.float()),
+        "classes run from -1": Split(split.inputs, split.targets - 1),
+        "the test set is empty": Split(split.inputs[:0], split.targets[:0]),
+        "test inputs": Split(split.inputs[:, :, :4], split.targets),
+    }
+    for says, test in bad.items():
+        with pytest.raises(PathsearchError, match=says):
+            checked(Data(DATA.train, test, 4), "cross_entropy")
 
 
 def test_what_is_no_module_is_refused():
