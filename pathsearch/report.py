@@ -70,6 +70,7 @@ def label(metric: str) -> str:
 def headline(shown: dict[str, Any]) -> str:
     """One line on how a run stands."""
     reached = "converged" if shown["converged"] else "step budget used, no convergence claimed"
+    reached = "nothing to search" if shown["method"] == "linear" else reached
     ended = reached if shown["state"] == "finished" else f"{shown['state']}, {shown['stage']}"
     parts = [f"{shown['method']}: {ended}", f"{shown['step']} steps", f"{shown['evaluations']} gradients"]
     parts.append(f"{shown['pivots']} pivots of {shown['parameters']:,} weights")
