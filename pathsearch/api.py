@@ -14,7 +14,7 @@ from pathsearch.holders import Holder, SerialHolder
 from pathsearch.measure import Profile, measured_line, measured_path
 from pathsearch.methods import Method
 from pathsearch.numerics.curves import CURVES
-from pathsearch.objectives import Objective
+from pathsearch.objectives import NetworkSettings, Objective, device_of
 from pathsearch.objectives.function import FunctionObjective
 from pathsearch.optimizers import Optimizer
 from pathsearch.search import Position, Report, search
@@ -65,7 +65,10 @@ def connect(
     mini-batches. through: points the first guess passes. Raises PathsearchError on bad options, on endpoints that do
     not fit, and where a loss is not finite.
     """
-    chain = np.stack([np.asarray(point, dtype=float) for point in (start, *through, end)])
+    points = [np.asarray(point, dtype=float) for point in (start, *through, end)]
+    if len({point.shape for point in points}) > 1 or points[0].ndim != 1:
+        raise PathsearchError(f"endpoints must be vectors of one length, not of {[point.shape for point in points]}")
+    chain = np.stack(points)
     if np.array_equal(chain[0], chain[-1]):
         raise PathsearchError("the endpoints are identical: give two different minima")
     if callable(objective):
@@ -76,6 +79,7 @@ def connect(
     chosen = _settings(Method, method, "method")
     stages = chosen.stages(_settings(Optimizer, optimizer or default, "optimizer"), steps, tolerance)
 
+    chain = chain if stages else chain[[0, -1]]  # a straight line is not bent
     holder = SerialHolder(objective)
     holder.load(chain, [], {})
     position, history = Position(pivots=len(chain)), []
@@ -86,9 +90,23 @@ def connect(
     return Path(holder.pivots(), chosen.curve, position.converged, position.evaluations, history, holder)
 
 
+def network(device: str = "auto", **options: Any) -> Objective:
+    """The loss of a network on a data set, for `connect`; options as under `objective:` in a configuration.
+
+    `model` and `data` are needed. Raises PathsearchError on bad options, a model or data that do not work.
+    """
+    settings = _settings(NetworkSettings, {"name": "network", **options}, "network")
+    objective: Objective = settings.open(None, device_of(device))
+    return objective
+
+
 def _settings(kind: Any, value: Any, what: str) -> Any:
     plain = {"name": value} if isinstance(value, str) else value
     try:
         return TypeAdapter(kind).validate_python(plain)
     except ValidationError as error:
-        raise PathsearchError(f"{what}: {'; '.join(fault['msg'] for fault in error.errors())}") from None
+        raise PathsearchError(f"{what}: {'; '.join(_said(fault) for fault in error.errors())}") from None
+
+
+def _said(fault: Any) -> str:
+    return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"

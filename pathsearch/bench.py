@@ -10,10 +10,11 @@ import torch
 
 from pathsearch.errors import PathsearchError
 from pathsearch.holders import SerialHolder
-from pathsearch.launch.session import device_of, prepare_torch
+from pathsearch.launch.session import prepare_torch
 from pathsearch.launch.settings import RunSettings
 from pathsearch.methods import Neb
 from pathsearch.numerics.seeds import Key
+from pathsearch.objectives import device_of
 from pathsearch.objectives.network import NetworkObjective
 from pathsearch.optimizers import Sgd
 from pathsearch.search import Position, search

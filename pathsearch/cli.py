@@ -1,4 +1,4 @@
-"""The command line: `pathsearch run | show | plot | configs`."""
+"""The command line: `pathsearch run | show | plot | configs | bench`."""
 
 import json
 import sys

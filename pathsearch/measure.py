@@ -86,7 +86,7 @@ def _measured(
         loss = next(iter(metrics.values()))
         allowed = 1e-3 * float(np.ptp(loss)) if tolerance is None else tolerance
         new = np.setdiff1d(profiles.bracket_midpoints(t, loss), t)
-        if profiles.saddle_uncertainty(loss) <= allowed or not len(new):
+        if profiles.saddle_uncertainty(loss) <= allowed or not len(new) or not np.isfinite(loss).all():
             break
         found = _in_blocks(holder, mixture(new), tick)
         order = np.argsort(np.concatenate([t, new]))

@@ -15,17 +15,19 @@ from pathsearch.numerics.seeds import Key, derive
 from pathsearch.numerics.spacing import hats, respaced
 from pathsearch.optimizers import DETERMINISTIC, Memory
 
-PROBE = 12  # what a seed is for: the mini-batches that insertion looks at
+PROBE, SEARCH = 12, 13  # what a seed is for: the mini-batches that insertion looks at, those of a stage
 
 
 @dataclass(frozen=True)
 class Position:
     """Where a search stands; with the pivots and registers, all it needs to go on. Plain values, so JSON keeps it.
 
-    `step` counts within the stage, `moves` and `evaluations` (gradients of single points) over the whole search.
+    `shares` are the segments' shares of the length that re-spacing keeps, None for equal ones. `step` counts within
+    the stage, `moves` and `evaluations` (gradients of single points) over the whole search.
     """
 
     pivots: int
+    shares: list[float] | None = None
     stage: int = 0
     step: int = 0
     moves: int = 0
@@ -65,14 +67,31 @@ class Report:
 
 
 def search(holder: Holder, stages: list[Stage], position: Position, seed: int, stochastic: bool) -> Iterator[Report]:
-    """Carry out the stages from `position` on. Raises PathsearchError where a loss or gradient is not finite."""
+    """Carry out the stages from `position` on. Raises PathsearchError where a loss or gradient is not
+    finite, and where an optimiser would compare steps of a loss that is drawn at random.
+    """
+    for stage in stages:
+        if stochastic and isinstance(stage.optimizer, DETERMINISTIC):
+            raise PathsearchError(
+                f"optimizer {stage.optimizer.name} needs the same loss every step, but this one draws mini-batches: "
+                "use optimizer sgd or adam, or objective.batch=null without augmentation and dropout"
+            )
     while position.stage < len(stages):
         stage = stages[position.stage]
         if not position.begun:
             pivots = _place(holder, stage, position.pivots, derive(PROBE, seed, position.stage))
-            position = replace(position, pivots=pivots, step=0, begun=True, method={}, optimizer={})
+            position = replace(
+                position,
+                pivots=pivots,
+                shares=_shares(holder, stage),
+                step=0,
+                begun=True,
+                converged=False,
+                method={},
+                optimizer={},
+            )
             holder.begin(moving(stage, pivots), stage.optimizer.registers())
-        for report in _relax(holder, stage, position, seed, stochastic):
+        for report in _relax(holder, stage, position, derive(SEARCH, seed, position.stage), stochastic):
             yield report
         position = report.stage_done()
 
@@ -94,7 +113,9 @@ def _relax(holder: Holder, stage: Stage, position: Position, seed: int, stochast
 
         evaluations = position.evaluations + int(np.count_nonzero(sample.back.any(axis=1)))
         force = float(forces.norms.max())
-        converged = stage.tolerance is not None and force <= stage.tolerance
+        # the force of a random draw may be small by chance: it says nothing of convergence
+        drawn = stochastic or not sample.fixed
+        converged = stage.tolerance is not None and not drawn and force <= stage.tolerance
         length = float(np.sqrt(gram[:, BACK, BACK]).sum() + np.sqrt(gram[-1, AHEAD, AHEAD]))
         yield Report(position, stage, sample.t, losses, force, length, evaluations, converged)
         if converged or step >= stage.steps:
@@ -103,7 +124,8 @@ def _relax(holder: Holder, stage: Stage, position: Position, seed: int, stochast
         plan, memory = stage.optimizer.advance(forces.force, gram, position.optimizer, step / stage.steps)
         holder.update(plan)
         if method.respaced:
-            holder.mix(respaced(holder.lengths(), None if forces.climber is None else rows[forces.climber]))
+            anchor = None if forces.climber is None else rows[forces.climber]
+            holder.mix(respaced(holder.lengths(), position.shares, anchor))
         position = replace(
             position,
             step=step + 1,
@@ -124,6 +146,14 @@ def _place(holder: Holder, stage: Stage, pivots: int, seed: int) -> int:
         return pivots
     holder.mix(hats(wanted, pivots))
     return len(wanted)
+
+
+def _shares(holder: Holder, stage: Stage) -> list[float] | None:
+    """Pivots inserted where the path is high stay there: re-spacing keeps the shares they make (AutoNEB)."""
+    if stage.insertion is None or stage.insertion.rule == "equal":
+        return None
+    lengths = holder.lengths()
+    return list((lengths / lengths.sum()).tolist())
 
 
 def _inserted(holder: Holder, rule: Insertion, pivots: int, seed: int) -> Array:

@@ -5,6 +5,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 
+def named(value: Any) -> Any:
+    """A kind's name alone is short for {name: …}; for use as a validator before others."""
+    return {"name": value} if isinstance(value, str) else value
+
+
 class Settings(BaseModel):
     """Options that YAML, overrides, validation and the documentation share."""
 

@@ -123,7 +123,10 @@ BAD = {
     "identical endpoints": (["two-modes", "endpoints={start: [1, 0], end: [1, 0]}"], "two different minima"),
     "the same seed twice": (["digits", "endpoints.end.train.seed=0"], "same seed"),
     "a loss that is not finite": (["hole.yaml"], "loss is nan at image 2 (t = 0.5), step 0"),
-    "a quasi-Newton method on mini-batches": (["digits", "optimizer={name: lbfgs}"], "needs the same loss every step"),
+    "a quasi-Newton method on mini-batches": (
+        ["digits", "optimizer=lbfgs"],
+        "needs the same loss every step",
+    ),
     "a model nobody knows": (["digits", "objective.model=resnet21"], "no built-in model 'resnet21'"),
     "a module nobody knows": (["digits", "objective.model=nothing:Net"], "cannot import 'nothing'"),
     "data that are not there": (["cifar10-resnet20"], "objective.data.download=true"),

@@ -105,6 +105,16 @@ def test_connect_is_the_same_loop_without_files():
     np.testing.assert_allclose(path.points([0.0, 1.0]), path.pivots[[0, -1]])
 
 
+def test_connect_joins_networks():
+    objective = pathsearch.network(model="mlp", data={"name": "moons", "points": 100}, batch=20, device="cpu")
+    ends = [objective.initial(seed) for seed in (0, 1)]
+    path = pathsearch.connect(objective, *ends, steps=20, optimizer={"name": "sgd", "lr": 0.1})
+    assert not path.converged
+    assert path.profile(points=5).metrics["train_loss"].max() < path.straight_line(points=5).metrics["train_loss"].max()
+    with pytest.raises(pathsearch.PathsearchError, match="network: .*data"):
+        pathsearch.network(model="mlp")
+
+
 def test_connect_takes_a_plain_function_and_says_what_is_wrong():
     path = pathsearch.connect(lambda w: (w @ w + w[1] - 1) ** 2, [-1, 0], [1, 0])
     assert path.curve == "bezier"
@@ -113,5 +123,9 @@ def test_connect_takes_a_plain_function_and_says_what_is_wrong():
         pathsearch.connect(lambda w: w.sum(), [1.0], [1.0])
     with pytest.raises(pathsearch.PathsearchError, match=r"method: .*'neb'"):
         pathsearch.connect(lambda w: w.sum(), [0.0], [1.0], method="nep")
+    with pytest.raises(pathsearch.PathsearchError, match="vectors of one length"):
+        pathsearch.connect(lambda w: w.sum(), [0.0], [1.0, 2.0])
+    bent = pathsearch.connect(lambda w: (w**2).sum(), [0.0, 0.0], [1.0, 0.0], method="linear", through=[[0.5, 1.0]])
+    assert len(bent.pivots) == 2
     with pytest.raises(pathsearch.PathsearchError, match="endpoints have 3 weights, the objective has 2"):
         pathsearch.connect(surface("circle"), [0.0, 1.0, 2.0], [1.0, 0.0, 2.0])

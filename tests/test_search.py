@@ -78,6 +78,37 @@ def test_the_budget_ends_a_search_without_a_claim():
     assert reports[-1].evaluations == 4 * 5
 
 
+def test_a_random_draw_is_no_convergence():
+    known = SURFACES["two-modes"]
+    stages = Polygon(bends=1).stages(Sgd(lr=0.01), 40, 1e-2)
+    _, reports = searched(surface("two-modes"), [known.start, known.end], stages)
+    assert min(report.force for report in reports) <= 1e-2  # a t near an end has next to no force
+    assert not any(report.converged for report in reports)
+    assert reports[-1].position.step == 40
+
+
+def test_every_stage_draws_its_own_batches():
+    objective, ends = network()
+    stage = Neb(images=2).stages(Sgd(lr=1e-12), 1, None)[0]
+    _, reports = searched(objective, ends, [stage, stage])
+    assert reports[0].losses[0] != reports[2].losses[0]
+
+
+def test_quasi_newton_steps_need_a_loss_that_stays_the_same():
+    objective, ends = network()
+    with pytest.raises(PathsearchError, match="needs the same loss every step"):
+        searched(objective, ends, Bezier().stages(Lbfgs(), 3, None))
+
+
+def test_autoneb_keeps_an_inserted_image_where_it_was_put():
+    objective, ends = muller_brown()
+    cycles = [{"insert": {"rule": "equal", "count": 2}}, {"insert": {"rule": "highest", "count": 1}}]
+    holder, reports = searched(objective, ends, AutoNeb(cycles=cycles).stages(Fire(), 30, None))
+    shares = reports[-1].position.shares
+    assert np.ptp(shares) > 0.05
+    np.testing.assert_allclose(holder.lengths() / holder.lengths().sum(), shares, atol=0.02)
+
+
 def test_convergence_is_of_the_largest_force_climber_included():
     objective, ends = muller_brown()
     holder, reports = searched(objective, ends, Neb(images=5, climb=True).stages(Lbfgs(), 300, 1e-2))

@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 
 from pathsearch.errors import PathsearchError
-from pathsearch.launch.settings import Endpoints, FromRun, Point, Trained
+from pathsearch.launch.settings import Endpoints, FromRun, Point, Trained, Training
 from pathsearch.methods.minimise import Minimise
 from pathsearch.methods.stages import Stage
 from pathsearch.objectives.network import NetworkObjective
 from pathsearch.objectives.protocol import Objective
-from pathsearch.storage import read_vectors
+from pathsearch.storage import read, read_buffers, read_vectors
 
 
 def weights(point: Point, side: str, objective: Objective, folder: Path) -> NDArray[Any]:
@@ -50,19 +50,16 @@ def first_size(endpoints: Endpoints | None, folder: Path) -> int | None:
 
 def training(endpoints: Endpoints) -> list[Stage]:
     """The stages that train what is to be trained: one where both sides are trained alike, so they run together."""
-    sides = [endpoints.start, endpoints.end]
-    seeds = tuple(side.train.seed if isinstance(side, Trained) else 0 for side in sides)
-    groups: dict[str, list[int]] = {}
-    for row, side in enumerate(sides):
-        if isinstance(side, Trained):
-            groups.setdefault(side.train.model_dump_json(exclude={"seed"}), []).append(row)
+    sides = {0: endpoints.start, 1 + len(endpoints.through): endpoints.end}
+    trained = {row: side.train for row, side in sides.items() if isinstance(side, Trained)}
+    alike: dict[str, dict[int, Training]] = {}
+    for row, options in trained.items():
+        alike.setdefault(options.model_dump_json(exclude={"seed"}), {})[row] = options
     stages = []
-    for rows in groups.values():
-        side = sides[rows[0]]
-        assert isinstance(side, Trained)
-        options = side.train
-        minimise = Minimise(seeds, options.batch)
-        stages.append(Stage("train endpoints", minimise, options.optimizer, options.steps, rows=tuple(rows)))
+    for group in alike.values():
+        options = next(iter(group.values()))
+        minimise = Minimise({row: own.seed for row, own in group.items()}, options.batch)
+        stages.append(Stage("train endpoints", minimise, options.optimizer, options.steps, rows=tuple(group)))
     return stages
 
 
@@ -99,6 +96,12 @@ def state_dict(
 
 def _pivot(where: Path, pivot: int, side: str, objective: Objective) -> NDArray[Any]:
     vectors, _ = read_vectors(where)
+    if isinstance(objective, NetworkObjective):
+        names = read(where).groups["parameters"]["name"].tolist()
+        if names != objective.names:
+            raise PathsearchError(f"endpoints.{side}: {where} is a run of another network")
+        buffers = {name: torch.from_numpy(value) for name, value in read_buffers(where).items()}
+        objective.adopt(buffers, str(where))
     if not -len(vectors) <= pivot < len(vectors):
         raise PathsearchError(f"endpoints.{side}: {where} has {len(vectors)} pivots, none numbered {pivot}")
     return _checked(vectors[pivot], side, objective)

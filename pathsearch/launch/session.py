@@ -20,11 +20,9 @@ from pathsearch.launch import endpoints
 from pathsearch.launch.config import differences
 from pathsearch.launch.settings import UNCOMPARED, Endpoints, RunSettings, Trained
 from pathsearch.launch.versions import origin, versions
-from pathsearch.methods.stages import Stage
-from pathsearch.objectives import CallableSettings, Objective, importable
+from pathsearch.objectives import CallableSettings, Objective, device_of, importable
 from pathsearch.objectives.network import STATISTICS, NetworkObjective
 from pathsearch.objectives.surfaces import SURFACES
-from pathsearch.optimizers import DETERMINISTIC
 from pathsearch.search import Position, Report, moving, search
 from pathsearch.storage.history import History, before
 from pathsearch.storage.writer import Variable
@@ -81,12 +79,10 @@ class _Session:
         needed = isinstance(self.settings.objective, CallableSettings)
         size = endpoints.first_size(self.settings.endpoints, self.config_folder) if needed else None
         self.objective: Objective = self.settings.objective.open(size, device)
-        self.holder: Holder = SerialHolder(self.objective)
         trained = endpoints.training(self.settings.endpoints) if self.settings.endpoints else []
         self.summary = {"training": len(trained), "training_steps": sum(stage.steps for stage in trained)}
         settings = self.settings
         self.stages = trained + settings.method.stages(settings.optimizer, settings.steps, settings.tolerance)
-        _check_optimizers(self.stages, self.objective)
 
         if past is None:
             position = self._begin()
@@ -107,8 +103,10 @@ class _Session:
 
     def _begin(self) -> Position:
         start, *through, end = _first_guess(self.settings, self.objective, self.config_folder)
-        self.holder.load(np.stack([start, *through, end]), [], {})
-        return Position(pivots=2 + len(through))
+        chain = np.stack([start, *through, end] if self.stages else [start, end])  # a line is not bent
+        self.holder: Holder = SerialHolder(self.objective)
+        self.holder.load(chain, [], {})
+        return Position(pivots=len(chain))
 
     def _continue(self, past: storage.Run) -> Position:
         position = Position(**past.position)
@@ -117,6 +115,7 @@ class _Session:
             buffers = {name: torch.from_numpy(value) for name, value in storage.read_buffers(self.file).items()}
             self.objective.adopt(buffers, str(self.file))
         begun = position.begun and position.stage < len(self.stages)
+        self.holder = SerialHolder(self.objective)
         self.holder.load(pivots, moving(self.stages[position.stage], position.pivots) if begun else [], registers)
         self.history = before(position, past.groups["history"])
         self.summary = past.summary
@@ -262,15 +261,8 @@ def _buffers(objective: Objective) -> dict[str, Variable]:
     }
 
 
-def device_of(name: str) -> torch.device:
-    """The device a configuration asks for; raises PathsearchError where there is no GPU to be had."""
-    if name == "cuda" and not torch.cuda.is_available():
-        raise PathsearchError("device=cuda, but torch sees no GPU here: use device=cpu or device=auto")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
-
-
 def prepare_torch() -> None:
-    """Make torch give the same bits every time, which a run that continues relies on, and keep memory it frees."""
+    """Make torch choose kernels that give the same bits every time, as far as it can, and keep memory it frees."""
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
     # glibc hands large blocks back to the system and faults them in again at every layer of every step: with these
@@ -303,15 +295,6 @@ def _first_guess(settings: RunSettings, objective: Objective, folder: Path) -> l
 def _refuse_equal_training(points: Endpoints) -> None:
     if isinstance(points.start, Trained) and points.start == points.end:
         raise PathsearchError("both endpoints are trained from the same seed: set endpoints.end.train.seed to another")
-
-
-def _check_optimizers(stages: list[Stage], objective: Objective) -> None:
-    for stage in stages:
-        if objective.stochastic and isinstance(stage.optimizer, DETERMINISTIC):
-            raise PathsearchError(
-                f"optimizer {stage.optimizer.name} needs the same loss every step, but this one draws mini-batches: "
-                "use optimizer sgd or adam, or objective.batch=null without augmentation and dropout"
-            )
 
 
 def _as_stored(group: str, arrays: dict[str, Any]) -> dict[str, Variable]:

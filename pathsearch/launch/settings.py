@@ -6,12 +6,8 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationError
 
 from pathsearch.methods import Bezier, Method
 from pathsearch.objectives import NetworkSettings, ObjectiveSettings
-from pathsearch.optimizers import Optimizer, Sgd
-from pathsearch.settings import Settings
-
-
-def _named(value: Any) -> Any:
-    return {"name": value} if isinstance(value, str) else value
+from pathsearch.optimizers import Adam, Optimizer, Sgd
+from pathsearch.settings import Settings, named
 
 
 class Training(Settings):
@@ -20,7 +16,9 @@ class Training(Settings):
     seed: int
     steps: int = Field(1000, ge=1)
     batch: int | None = Field(None, ge=1, description="examples a mini-batch; default: the objective's")
-    optimizer: Annotated[Optimizer, BeforeValidator(_named)] = Sgd(lr=0.1, schedule="cosine")
+    optimizer: Annotated[Sgd | Adam, Field(discriminator="name"), BeforeValidator(named)] = Sgd(
+        lr=0.1, schedule="cosine"
+    )
 
 
 class Trained(Settings):
@@ -87,10 +85,10 @@ class Checkpoints(Settings):
 class RunSettings(Settings):
     """Everything a run needs."""
 
-    objective: Annotated[ObjectiveSettings, BeforeValidator(_named)]
+    objective: Annotated[ObjectiveSettings, BeforeValidator(named)]
     endpoints: Endpoints | None = Field(None, description="a built-in surface has its own")
-    method: Annotated[Method, BeforeValidator(_named)] = Bezier()
-    optimizer: Annotated[Optimizer, BeforeValidator(_named)] = Field(
+    method: Annotated[Method, BeforeValidator(named)] = Bezier()
+    optimizer: Annotated[Optimizer, BeforeValidator(named)] = Field(
         Sgd(), description="default: lbfgs, or sgd for a network"
     )
     steps: int = Field(2000, ge=0, description="steps of the search; autoneb: of a cycle, unless it says its own")

@@ -36,7 +36,6 @@ class AutoNeb(Settings):
     )
 
     curve: ClassVar[str] = "polygon"
-    interior: ClassVar[int] = 0
 
     def stages(self, optimizer: Optimizer, steps: int, tolerance: float | None) -> list[Stage]:
         """One stage a cycle; `steps` is the first cycle's number unless it says its own."""

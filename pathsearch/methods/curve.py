@@ -49,7 +49,7 @@ class Curve(Settings):
         mix = CURVES[self.curve](t, pivots)
         back = np.zeros_like(mix)
         back[:, rows] = mix[:, rows] / samples
-        return Sample(mix, back, [Key(seed, step)] * samples, t)
+        return Sample(mix, back, [Key(seed, step)] * samples, t, fixed)
 
     def forces(self, losses: Array, gram: Array, memory: Memory, stochastic: bool) -> Forces:
         force = -unit(len(gram), 3, GRADIENT)

@@ -12,7 +12,6 @@ class Linear(Settings):
 
     name: Literal["linear"] = "linear"
     curve: ClassVar[str] = "polygon"
-    interior: ClassVar[int] = 0
 
     def stages(self, optimizer: Optimizer, steps: int, tolerance: float | None) -> list[Stage]:
         return []

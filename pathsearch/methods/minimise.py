@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from pathsearch.methods.sampling import Forces, Sample, at_pivots
+from pathsearch.methods.sampling import Forces, Sample
 from pathsearch.numerics.basis import GRADIENT, Array, norms, unit
 from pathsearch.numerics.seeds import Key
 from pathsearch.optimizers.rules import Memory
@@ -13,18 +13,18 @@ from pathsearch.optimizers.rules import Memory
 
 @dataclass(frozen=True)
 class Minimise:
-    """Pivot i is trained from its own seed: seeds [N]."""
+    """seeds: pivot index → the seed of its mini-batches; batch: their size, None for the objective's own."""
 
-    seeds: tuple[int, ...]
+    seeds: dict[int, int]
     batch: int | None = None
 
-    name: ClassVar[str] = "minimise"
-    curve: ClassVar[str] = "polygon"
     respaced: ClassVar[bool] = False
 
     def sample(self, pivots: int, rows: list[int], seed: int, step: int, fixed: bool) -> Sample:
-        return at_pivots(rows, [Key(own, step, self.batch) for own in self.seeds])
+        picked = np.eye(pivots)[rows]
+        keys = [Key(self.seeds[row], step, self.batch) for row in rows]
+        return Sample(picked, picked, keys, np.array(rows) / max(pivots - 1, 1), fixed=True)
 
     def forces(self, losses: Array, gram: Array, memory: Memory, stochastic: bool) -> Forces:
         force = -unit(len(gram), 3, GRADIENT)
-        return Forces(np.asarray(force), norms(force, gram))
+        return Forces(force, norms(force, gram))

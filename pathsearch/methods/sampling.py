@@ -21,6 +21,8 @@ class Sample:
     back: Array
     keys: list[Key]
     t: Array
+    fixed: bool
+    """whether every step of a stage has the same points"""
 
 
 @dataclass(frozen=True)
@@ -38,4 +40,4 @@ def at_pivots(rows: list[int], keys: list[Key]) -> Sample:
     pivots = len(keys)
     back = np.zeros((pivots, pivots))
     back[rows, rows] = 1.0
-    return Sample(np.eye(pivots), back, keys, np.linspace(0.0, 1.0, pivots))
+    return Sample(np.eye(pivots), back, keys, np.linspace(0.0, 1.0, pivots), fixed=True)

@@ -16,16 +16,18 @@ def hats(position: Array, pivots: int) -> Array:
     return mixture
 
 
-def respaced(lengths: Array, anchor: int | None = None) -> Array:
-    """Mixture [N, N] that moves a chain's pivots along it to equal distances; lengths [N − 1] of its segments.
+def respaced(lengths: Array, shares: list[float] | None = None, anchor: int | None = None) -> Array:
+    """Mixture [N, N] that moves a chain's pivots along it, so that its segments have given shares of its length.
 
-    The ends stay, and so does pivot `anchor` (a climbing image), with equal distances on either side of it. Already
-    equal segments give the identity exactly, so a chain at rest stays at rest.
+    lengths [N − 1] of the segments now, shares [N − 1] wanted (None: equal ones). The ends stay, and so does pivot
+    `anchor` (a climbing image), with the shares kept on either side of it. Segments that have their shares already
+    give the identity exactly, so a chain at rest stays at rest.
     """
     pivots = len(lengths) + 1
     walked = np.concatenate([[0.0], np.cumsum(lengths)])
     fixed = [0, pivots - 1] if anchor is None else [0, anchor, pivots - 1]
-    wanted = np.interp(np.arange(pivots, dtype=float), fixed, walked[fixed])
+    target = np.concatenate([[0.0], np.cumsum(np.ones(pivots - 1) if shares is None else shares)])
+    wanted = np.interp(target, target[fixed], walked[fixed])
     if np.all(lengths > 0.0):
         position = np.interp(wanted, walked, np.arange(pivots, dtype=float))
     else:  # segments of no length leave the inverse undefined: nothing is moved until the forces part them

@@ -24,11 +24,6 @@ def improved(losses: Array, gram: Array) -> Array:
     return _normalised(np.where(flat, _bisector(gram), tangent), gram)
 
 
-def bisector(gram: Array) -> Array:
-    """The direction halfway between the two segments of each interior image; [n, 2], of unit length."""
-    return _normalised(_bisector(gram), gram)
-
-
 def _bisector(gram: Array) -> Array:
     lengths = np.sqrt(np.stack([gram[:, BACK, BACK], gram[:, AHEAD, AHEAD]], axis=1))
     return 1.0 / np.maximum(lengths, np.finfo(float).tiny)

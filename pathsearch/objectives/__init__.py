@@ -13,7 +13,7 @@ from pathsearch.objectives.models import MODELS
 from pathsearch.objectives.network import NetworkObjective
 from pathsearch.objectives.protocol import Objective
 from pathsearch.objectives.surfaces import SURFACES
-from pathsearch.settings import Settings
+from pathsearch.settings import Settings, named
 
 Dtype = Literal["float32", "float64"]
 
@@ -46,19 +46,15 @@ class ModelSettings(Settings):
     """A network: a built-in name or an import string, and its constructor's arguments."""
 
     name: str = Field(description=f"one of {', '.join(MODELS)}, or package.module:Class")
-    args: dict[str, Any] = Field(default_factory=dict, description="arguments; built-ins take norm, width, depth")
-
-
-def _named(value: Any) -> Any:
-    return {"name": value} if isinstance(value, str) else value
+    args: dict[str, Any] = Field(default_factory=dict, description="built-ins take norm; mlp, cnn: width; mlp: depth")
 
 
 class NetworkSettings(Settings):
     """A network on a data set."""
 
     name: Literal["network"] = "network"
-    model: Annotated[ModelSettings, BeforeValidator(_named)]
-    data: Annotated[DataSettings, BeforeValidator(_named)]
+    model: Annotated[ModelSettings, BeforeValidator(named)]
+    data: Annotated[DataSettings, BeforeValidator(named)]
     loss: Literal["cross_entropy", "mse"] = "cross_entropy"
     batch: int | None = Field(None, ge=1, description="examples a mini-batch; default: the whole training set")
     weight_decay: float = Field(0.0, ge=0, description="λ of ½λ|w|², part of the loss that is minimised")
@@ -89,6 +85,14 @@ class NetworkSettings(Settings):
 
 ObjectiveSettings = Annotated[Union[CallableSettings, SurfaceSettings, NetworkSettings], Field(discriminator="name")]
 
+
+def device_of(name: str) -> torch.device:
+    """The device a configuration asks for; raises PathsearchError where there is no GPU to be had."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise PathsearchError("device=cuda, but torch sees no GPU here: use device=cpu or device=auto")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
 __all__ = [
     "SURFACES",
     "CallableSettings",
@@ -96,5 +100,6 @@ __all__ = [
     "Objective",
     "ObjectiveSettings",
     "SurfaceSettings",
+    "device_of",
     "importable",
 ]

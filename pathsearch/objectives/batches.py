@@ -1,6 +1,7 @@
 """Mini-batches as a function of (seed, step): indices, normalisation and augmentation, on the device, in bulk."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -22,7 +23,7 @@ class Batches:
         self.targets = split.targets.to(device)
         self.size = min(size or len(inputs), len(inputs))
         self.augment, self.dtype, self.device = augment and self.images, dtype, device
-        self._order: tuple[tuple[int, int], Tensor] | None = None
+        self._order = lru_cache(maxsize=4)(self._shuffled)  # endpoints trained side by side each have their own
         self.mean, self.std = _moments(self.inputs, self.images, dtype)
 
     def __len__(self) -> int:
@@ -45,12 +46,13 @@ class Batches:
         if size == len(self) and not self.augment:
             return self._finished(self.inputs), self.targets
         epoch, within = divmod(step, len(self) // size)
-        if self._order is None or self._order[0] != (seed, epoch):
-            generator = torch.Generator().manual_seed(derive(ORDER, seed, epoch))
-            self._order = ((seed, epoch), torch.randperm(len(self), generator=generator).to(self.device))
-        indices = self._order[1][within * size : (within + 1) * size]
+        indices = self._order(seed, epoch)[within * size : (within + 1) * size]
         inputs = self._cropped(indices, key) if self.augment else self.inputs[indices]
         return self._finished(inputs), self.targets[indices]
+
+    def _shuffled(self, seed: int, epoch: int) -> Tensor:
+        generator = torch.Generator().manual_seed(derive(ORDER, seed, epoch))
+        return torch.randperm(len(self), generator=generator).to(self.device)
 
     def _cropped(self, indices: Tensor, key: Key) -> Tensor:
         height, width = self.inputs.shape[1:3]

@@ -26,7 +26,7 @@ class Mlp(nn.Sequential):
 
 
 class SmallCnn(nn.Sequential):
-    """Two 3 × 3 convolutions with pooling, global average, one linear layer."""
+    """Two 3 × 3 convolutions with pooling, an average over quarters, one linear layer."""
 
     def __init__(self, shape: tuple[int, ...], outputs: int, norm: bool = True, width: int = 16) -> None:
         super().__init__(

@@ -71,11 +71,14 @@ class NetworkObjective:
         self.train = Batches(data.train, batch, augment, dtype, device)
         self.test = Batches(data.test, None, False, dtype, device).normalised_like(self.train)
         self.loss_sum = LOSSES[loss]
-        self.stochastic = self.train.size < len(self.train) or self.train.augment or _draws(self.module)
+        self.stochastic = self.train.size < len(self.train) or self.train.augment
         self._adopted: set[str] = set()
         self._batch: tuple[Key, tuple[Tensor, Tensor]] | None = None
         self._measuring = _measuring_copy(self.module)
         self._try(data.outputs)
+        if not self.stochastic:  # dropout in any form shows in the loss of another step
+            weights = self.flat(dict(named))
+            self.stochastic = bool(self.loss(weights, Key(0, 0)) != self.loss(weights, Key(0, 1)))
 
     def loss(self, weights: Tensor, key: Key) -> Tensor:
         with torch.no_grad():
@@ -119,11 +122,12 @@ class NetworkObjective:
         for name, value in buffers.items():
             if name.rpartition(".")[2] in STATISTICS:
                 continue
+            value = value.to(self.buffers[name])
             if name in self._adopted and not torch.equal(self.buffers[name], value):
                 raise PathsearchError(
                     f"buffer {name!r} of {source} differs from the other endpoint's: no path joins them"
                 )
-            self.buffers[name] = value.to(self.buffers[name].dtype)
+            self.buffers[name] = value
             self._adopted.add(name)
 
     def flat(self, named: dict[str, Tensor]) -> Tensor:
@@ -177,7 +181,7 @@ class NetworkObjective:
         if not isinstance(outputs, Tensor) or outputs.ndim != 2 or len(outputs) != len(inputs):
             shape = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
             raise PathsearchError(f"the network must return {wanted} for {len(inputs)} examples, it returned {shape}")
-        alone = outputs.shape[1] == 1 and self.loss_sum is mse
+        alone = outputs.shape[1] == 1 and self.loss_sum is mse and classes <= 2
         if not alone and not targets.is_floating_point() and outputs.shape[1] < classes:
             raise PathsearchError(f"the network has {outputs.shape[1]} outputs for {classes} classes")
         if targets.is_floating_point() and outputs.shape[1] != 1:
@@ -235,10 +239,6 @@ def _seeded(seed: int, device: torch.device) -> Iterator[None]:
 
 def _classes(outputs: Tensor) -> Tensor:
     return (outputs[:, 0] > 0.5).long() if outputs.shape[1] == 1 else outputs.argmax(dim=1)
-
-
-def _draws(module: nn.Module) -> bool:
-    return any(isinstance(part, nn.modules.dropout._DropoutNd) and part.p > 0 for part in module.modules())
 
 
 def _measuring_copy(module: nn.Module) -> Any:

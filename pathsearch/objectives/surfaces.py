@@ -57,12 +57,11 @@ def two_modes(w: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Surface:
-    """A surface, the two minima a run joins unless told otherwise, and what it shows."""
+    """A surface, the two minima a run joins unless told otherwise."""
 
     function: Callable[[Tensor], Tensor]
     start: tuple[float, ...]
     end: tuple[float, ...]
-    shows: str
     through: tuple[tuple[float, ...], ...] = ()
     """points the first guess passes, where the straight line is a ridge that no force leaves"""
 
@@ -72,21 +71,18 @@ SURFACES = {
         muller_brown,
         (-0.558223634633024277, 1.44172584180466866),
         (0.62349940493087651, 0.0280377585286856657),
-        "three minima and two saddles; the higher saddle is -40.664843508657",
     ),
     "circle": Surface(
         circle,
         (-1.0, 0.0),
         (1.0, 0.0),
-        "the lowest path is a half circle; its saddle is 1",
         through=((0.1, 0.6),),
     ),
     "leps-harmonic": Surface(
         leps_harmonic,
         (0.741520660119740497, 1.30341915822181947),
         (3.00127580535721371, -1.30433827938222462),
-        "a bond that breaks beside a soft mode; the saddle is -0.875224679101",
     ),
-    "two-modes-1d": Surface(two_modes_1d, (-1.0,), (1.0,), "one weight: the barrier 1 cannot be avoided"),
-    "two-modes": Surface(two_modes, (-1.0, 0.0), (1.0, 0.0), "two weights: the barrier 1 can be walked around"),
+    "two-modes-1d": Surface(two_modes_1d, (-1.0,), (1.0,)),
+    "two-modes": Surface(two_modes, (-1.0, 0.0), (1.0, 0.0)),
 }

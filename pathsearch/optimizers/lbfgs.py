@@ -61,10 +61,6 @@ class Lbfgs(Settings):
             elif cap is not None and longest is not None:
                 cap = min(GROW * cap, longest)
         slot = count % self.memory
-        if slot in slots:  # this slot's old pair is overwritten below
-            keep = [s != slot for s in slots]
-            pairs = [pair for pair, kept in zip(pairs, keep) if kept]
-            slots = [s for s, kept in zip(slots, keep) if kept]
 
         direction = _two_loops(force, pairs, dot)
         if strength > 0.0 and dot(direction, force) < 1e-3 * strength * np.sqrt(dot(direction, direction)):
@@ -76,7 +72,8 @@ class Lbfgs(Settings):
             direction = direction * (0.1 * cap / np.sqrt(dots(force, force, gram).max()))
         move = capped(direction, gram, cap)
         assign |= {f"step{slot}": move, "weights": move}
-        return Plan(assign), {"count": count + 1, "slots": slots, "cap": cap, "longest": longest, "scale": scale}
+        kept = [old for old in slots if old != slot]  # the new step takes the oldest one's place
+        return Plan(assign), {"count": count + 1, "slots": kept, "cap": cap, "longest": longest, "scale": scale}
 
 
 def _two_loops(force: Array, pairs: list[tuple[Array, Array]], dot: Dot) -> Array:

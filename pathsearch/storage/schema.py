@@ -10,10 +10,10 @@ Every array has dimension scales, so `xarray.open_dataset("path.h5", group=…, 
     /parameters/name        [tensor]             names of the network's parameters, in the order of the vector
     /parameters/shape       [tensor]             their shapes, as "64x3x3x3"
     /parameters/offset      [tensor]             where each begins
-    /history/stage          [row]                which stage a step belongs to; attribute `names` on the variable
+    /history/stage          [row]                which stage a step belongs to; names in the root's summary
     /history/step, force, length, evaluations    [row]
     /history/t, loss        [row, point]         losses as the search saw them; NaN beyond a row's points
-    /profiles/path          t [t]; arc_length and every metric [t]      whole data set; attribute saddle_uncertainty
+    /profiles/path          t [t]; arc_length and every metric [t]      whole data set
     /profiles/linear        the same on the straight line
     /profiles/plane         x [x], y [y]; every metric [y, x]
     /profiles/shadow        path_x, path_y [point]; pivots_x, pivots_y [pivot]   the path seen on the plane

@@ -12,6 +12,7 @@ from pathsearch.errors import PathsearchError, one_line
 from pathsearch.storage.schema import FORMAT, FORMAT_VERSION, USER_BLOCK, checksum, seal
 
 SLACK = 1 << 20  # bytes of metadata beside the arrays
+LARGEST_CHUNK = 1 << 28  # elements: HDF5 takes chunks below 4 GiB
 
 Variable = tuple[tuple[str, ...], NDArray[Any]]
 """Names of an array's dimensions, and the array."""
@@ -52,6 +53,8 @@ def write(file: Path, attributes: dict[str, Any], groups: dict[str, dict[str, Va
 
 def _reserve(file: Path, size: int) -> None:
     """Make sure that a file of this size has room: the HDF5 library does not survive a disk that fills up under it."""
+    if not hasattr(os, "posix_fallocate"):
+        return  # macOS
     with file.open("wb") as trial:
         try:
             os.posix_fallocate(trial.fileno(), 0, size + SLACK)
@@ -66,12 +69,12 @@ def sweep(file: Path) -> None:
 
 
 def _write_group(group: h5py.Group, variables: dict[str, Variable]) -> None:
-    for name, (_, array) in variables.items():
+    for name, (dims, array) in variables.items():
         options: dict[str, Any] = {}
         if array.dtype.kind in "OU":
             array, options = array.astype(object), {"dtype": h5py.string_dtype()}
-        elif array.ndim == 2 and array.size:
-            options = {"chunks": (1, array.shape[1]), "fletcher32": True}
+        elif dims[-1:] == ("parameter",) and array.size:
+            options = {"chunks": (1, min(array.shape[1], LARGEST_CHUNK)), "fletcher32": True}
         group.create_dataset(name, data=array, **options)
     sizes = {dim: size for dims, array in variables.values() for dim, size in zip(dims, array.shape)}
     for dim, size in sizes.items():

@@ -61,7 +61,7 @@ class HolderContract:
         back = np.zeros_like(mix)
         back[:, ROWS] = mix[:, ROWS] / 3
         holder.begin(ROWS, ())
-        losses, gram = holder.evaluate(Sample(mix, back, [KEY] * 3, t))
+        losses, gram = holder.evaluate(Sample(mix, back, [KEY] * 3, t, fixed=True))
         points = mix @ pivots
         np.testing.assert_allclose(losses, [float(loss(torch.tensor(p))) for p in points], rtol=1e-11)
         gathered = back[:, ROWS].T @ np.array([gradient(point) for point in points])

@@ -45,7 +45,10 @@ def test_arrays_and_lists(network, tmp_path):
 
 def test_earlier_runs(network, tmp_path):
     pivots = np.random.default_rng(0).normal(size=(3, network.size))
-    storage.write(tmp_path / "path.h5", {}, {"path": {"weights": (("p", "w"), pivots)}, "optimizer": {}, "buffers": {}})
+    plain = {"state": "finished", "origin": "", "config": {}, "position": {}, "summary": {}, "versions": {}}
+    names = (("tensor",), np.array(network.names))
+    groups = {"path": {"weights": (("pivot", "parameter"), pivots)}, "optimizer": {}, "buffers": {}, "history": {}}
+    storage.write(tmp_path / "path.h5", plain, {**groups, "parameters": {"name": names}})
     np.testing.assert_array_equal(read("path.h5", network, tmp_path), pivots[0])
     np.testing.assert_array_equal(read("path.h5", network, tmp_path, "end"), pivots[2])
     np.testing.assert_array_equal(read(FromRun(run=str(tmp_path), pivot=1), network, tmp_path), pivots[1])
@@ -92,7 +95,10 @@ def test_endpoints_trained_alike_are_trained_together():
     train = {"steps": 7, "optimizer": {"name": "sgd", "lr": 0.1}}
     alike = Endpoints.model_validate({"start": {"train": {"seed": 4, **train}}, "end": {"train": {"seed": 5, **train}}})
     (stage,) = endpoints.training(alike)
-    assert (stage.rows, stage.method.seeds, stage.steps) == ((0, 1), (4, 5), 7)
+    assert (stage.rows, stage.method.seeds, stage.steps) == ((0, 1), {0: 4, 1: 5}, 7)
     other = Endpoints.model_validate({"start": {"train": {"seed": 4, **train}}, "end": {"train": {"seed": 5}}})
     assert [stage.rows for stage in endpoints.training(other)] == [(0,), (1,)]
     assert endpoints.training(Endpoints(start=[0.0], end=[1.0])) == []
+    bent = Endpoints.model_validate({"start": [0.0], "through": [[2.0]], "end": {"train": {"seed": 5}}})
+    (stage,) = endpoints.training(bent)
+    assert (stage.rows, stage.method.seeds) == ((2,), {2: 5})

@@ -27,6 +27,15 @@ def test_respaced_pivots_lie_on_the_old_chain_and_equal_segments_do_not_move(rng
     np.testing.assert_array_equal(spacing.respaced(np.full(5, 0.1)), np.eye(6))
 
 
+def test_respacing_keeps_wanted_shares(rng):
+    points, shares = np.cumsum(rng.random(5))[:, None], [0.1, 0.4, 0.2, 0.3]
+    moved = lengths_of(spacing.respaced(lengths_of(points), shares) @ points)
+    np.testing.assert_allclose(moved / moved.sum(), shares, rtol=1e-12)
+    moved = spacing.respaced(lengths_of(points), shares, anchor=2) @ points
+    np.testing.assert_allclose(moved[2], points[2], rtol=1e-13)
+    np.testing.assert_allclose(lengths_of(moved)[1] / lengths_of(moved)[0], 4.0, rtol=1e-12)
+
+
 def test_an_anchor_stays_with_equal_segments_on_either_side(rng):
     points = np.cumsum(rng.random(9))[:, None]
     moved = spacing.respaced(lengths_of(points), anchor=3) @ points

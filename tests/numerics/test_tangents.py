@@ -48,11 +48,10 @@ def test_improved_tangent_is_smooth_where_a_slope_becomes_an_extremum(rng):
 def test_equal_losses_fall_back_to_the_bisector(rng):
     points, _ = chain(rng)
     gram = gram_of(basis_of(points))
-    np.testing.assert_array_equal(tangents.improved(np.ones(7), gram), tangents.bisector(gram))
     ahead, back = points[2:] - points[1:-1], points[1:-1] - points[:-2]
     halves = ahead / np.linalg.norm(ahead, axis=1)[:, None] + back / np.linalg.norm(back, axis=1)[:, None]
     wanted = halves / np.linalg.norm(halves, axis=1)[:, None]
-    found = np.einsum("nj,njm->nm", tangents.bisector(gram), basis_of(points))
+    found = np.einsum("nj,njm->nm", tangents.improved(np.ones(7), gram), basis_of(points))
     np.testing.assert_allclose(found, wanted, rtol=1e-12)
 
 

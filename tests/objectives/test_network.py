@@ -151,6 +151,23 @@ def test_dropout_is_a_function_of_seed_and_step():
     torch.testing.assert_close(torch.get_rng_state(), state, rtol=0, atol=0)
 
 
+class Functional(nn.Module):
+    """Dropout that no module shows."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(192, 4)
+
+    def forward(self, x):
+        return F.dropout(self.head(x.flatten(1)), 0.5, self.training)
+
+
+def test_a_loss_that_draws_is_told_from_one_that_does_not():
+    assert objective(Functional).stochastic
+    assert objective(cnn, batch=10).stochastic
+    assert not objective(cnn).stochastic
+
+
 def test_mse_on_two_classes_uses_one_output():
     data = Data(images(classes=2), images(9, classes=2), 2)
     found = objective(lambda: MODELS["mlp"](shape=(3, 8, 8), outputs=1), data, loss="mse")

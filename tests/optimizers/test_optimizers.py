@@ -24,7 +24,7 @@ def bowl(w):
 
 def ours(optimizer, steps=STEPS):
     """Both starts moved at once, as two pivots that do not know each other; returns their end [2, M]."""
-    stage = Stage("test", Minimise((0, 0)), optimizer, steps, rows=(0, 1))
+    stage = Stage("test", Minimise({0: 0, 1: 0}), optimizer, steps, rows=(0, 1))
     holder, _ = searched(FunctionObjective(bowl, M, torch.float64, torch.device("cpu")), STARTS, [stage])
     return holder.pivots()
 
