@@ -111,7 +111,7 @@ def test_connect_joins_networks():
     path = pathsearch.connect(objective, *ends, steps=20, optimizer={"name": "sgd", "lr": 0.1})
     assert not path.converged
     assert path.profile(points=5).metrics["train_loss"].max() < path.straight_line(points=5).metrics["train_loss"].max()
-    with pytest.raises(pathsearch.PathsearchError, match="network: .*data"):
+    with pytest.raises(pathsearch.PathsearchError, match=r"network: .*data"):
         pathsearch.network(model="mlp")
 
 
