@@ -119,6 +119,8 @@ class RunSettings(Settings):
             for side in ("start", "end"):
                 if isinstance(getattr(self.endpoints, side), Trained):
                     raise ValueError(f"endpoints.{side}: only a network can be trained from a seed")
+        if self.endpoints is not None and self.endpoints.through and self.method.name == "linear":
+            raise ValueError("endpoints.through: the straight line of method linear passes no other points")
         try:
             self.method.stages(self.optimizer, self.steps, self.tolerance)
         except ValidationError as error:  # a cycle's changes do not fit the optimiser
