@@ -10,6 +10,10 @@ class PathsearchError(Exception):
     status = 1
 
 
+class NotFinite(PathsearchError):
+    """A loss or gradient of the search is infinite or not a number."""
+
+
 class Interrupted(PathsearchError):
     """A signal asked the run to stop; its state is kept."""
 

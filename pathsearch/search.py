@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from pathsearch.errors import PathsearchError
+from pathsearch.errors import NotFinite, PathsearchError
 from pathsearch.holders.protocol import Holder
 from pathsearch.methods.sampling import Sample
 from pathsearch.methods.stages import Insertion, Stage
@@ -174,6 +174,4 @@ def _check_finite(losses: Array, gram: Array, sample: Sample, rows: list[int], s
         where, what = f"image {rows[bad]}", "gradient is not finite"
     else:
         return
-    raise PathsearchError(
-        f"{what} at {where}, step {step} of {stage.name}: try a smaller optimizer.lr or optimizer.max_step"
-    )
+    raise NotFinite(f"{what} at {where}, step {step} of {stage.name}: try a smaller optimizer.lr or optimizer.max_step")

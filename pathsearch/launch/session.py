@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from pathsearch import measure, storage
-from pathsearch.errors import Interrupted, PathsearchError
+from pathsearch.errors import Interrupted, NotFinite, PathsearchError
 from pathsearch.holders import Holder, SerialHolder
 from pathsearch.launch import endpoints
 from pathsearch.launch.config import differences
@@ -92,9 +92,7 @@ class _Session:
             self.watcher.log(f"continues after {position.moves} steps, from {self.file}")
         try:
             position = self._search(position)
-        except Interrupted:
-            raise
-        except PathsearchError as error:
+        except NotFinite as error:
             kept = f"the last checkpoint is kept in {self.file}" if self.file.exists() else "nothing was kept yet"
             raise PathsearchError(f"{error}; {kept}") from error
         self._measure(position)

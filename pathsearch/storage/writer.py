@@ -59,7 +59,9 @@ def _reserve(file: Path, size: int) -> None:
         try:
             os.posix_fallocate(trial.fileno(), 0, size + SLACK)
         except OSError as error:
-            raise OSError(error.errno, f"{os.strerror(error.errno or 0)}, {size / 1e6:.1f} MB needed") from error
+            raise OSError(
+                error.errno, f"{os.strerror(error.errno or 0)}, {(size + SLACK) / 1e6:.1f} MB needed"
+            ) from error
 
 
 def sweep(file: Path) -> None:

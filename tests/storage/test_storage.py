@@ -139,7 +139,7 @@ def test_a_disk_without_room_is_told_before_writing(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "")
 
     monkeypatch.setattr("os.posix_fallocate", full)
-    with pytest.raises(PathsearchError, match=r"No space left on device, 0\.1 MB needed; nothing was kept yet"):
+    with pytest.raises(PathsearchError, match=r"No space left on device, 1\.1 MB needed; nothing was kept yet"):
         storage.write(tmp_path / "path.h5", {}, {"p": {"w": (("a",), np.ones(10_000))}})
 
 
