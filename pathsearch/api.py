@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from pathsearch.errors import PathsearchError
+from pathsearch.errors import PathsearchError, blamed
 from pathsearch.holders import Holder, SerialHolder
 from pathsearch.measure import Profile, measured_line, measured_path
 from pathsearch.methods import Method
@@ -65,7 +65,7 @@ def connect(
     mini-batches. through: points the first guess passes. Raises PathsearchError on bad options, on endpoints that do
     not fit, and where a loss is not finite.
     """
-    points = [np.asarray(point, dtype=float) for point in (start, *through, end)]
+    points = [_vector(point) for point in (start, *through, end)]
     if len({point.shape for point in points}) > 1 or points[0].ndim != 1:
         raise PathsearchError(f"endpoints must be vectors of one length, not of {[point.shape for point in points]}")
     chain = np.stack(points)
@@ -98,6 +98,13 @@ def network(device: str = "auto", **options: Any) -> Objective:
     settings = _settings(NetworkSettings, {"name": "network", **options}, "network")
     objective: Objective = settings.open(None, device_of(device))
     return objective
+
+
+def _vector(point: Any) -> NDArray[Any]:
+    if isinstance(point, torch.Tensor):
+        point = point.detach().cpu()
+    with blamed("reading an endpoint"):
+        return np.asarray(point, dtype=float)
 
 
 def _settings(kind: Any, value: Any, what: str) -> Any:

@@ -27,7 +27,7 @@ def blamed(what: str) -> Iterator[None]:
         yield
     except PathsearchError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PathsearchError(f"{what} raised {type(error).__name__}: {one_line(error)}") from error
 
 

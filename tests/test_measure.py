@@ -108,6 +108,7 @@ def test_connect_is_the_same_loop_without_files():
 def test_connect_joins_networks():
     objective = pathsearch.network(model="mlp", data={"name": "moons", "points": 100}, batch=20, device="cpu")
     ends = [objective.initial(seed) for seed in (0, 1)]
+    ends[0].requires_grad_()  # as torch hands them out
     path = pathsearch.connect(objective, *ends, steps=20, optimizer={"name": "sgd", "lr": 0.1})
     assert not path.converged
     assert path.profile(points=5).metrics["train_loss"].max() < path.straight_line(points=5).metrics["train_loss"].max()

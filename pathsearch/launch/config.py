@@ -50,7 +50,7 @@ def validated(values: Any, source: str) -> RunSettings:
     try:
         return RunSettings.model_validate(values)
     except ValidationError as error:
-        faults = {_key(fault["loc"], values): _advice(fault) for fault in error.errors()}
+        faults = {_key(fault["loc"], values, fault["type"] == "missing"): _advice(fault) for fault in error.errors()}
         raise PathsearchError(f"{source}: " + "; ".join(f"{key}{text}" for key, text in faults.items())) from None
 
 
@@ -118,11 +118,13 @@ def _name(tree: Any, key: str) -> None:
         OmegaConf.update(tree, key, {"name": value}, merge=False)
 
 
-def _key(location: tuple[Any, ...], values: Any) -> str:
+def _key(location: tuple[Any, ...], values: Any, missing: bool) -> str:
     """The dotted key a user wrote: pydantic puts names of union members between the keys."""
     parts = []
     for i, part in enumerate(location):
         inside = part in values if isinstance(values, dict) else isinstance(values, list) and isinstance(part, int)
+        # `run` is a key and the name of a union's member: a missing key can only be inside a container
+        inside = inside and not (missing and not isinstance(values[part], (dict, list)))
         if inside:
             parts.append(str(part))
             values = values[part]

@@ -91,7 +91,7 @@ def state_dict(
             raise PathsearchError(
                 f"endpoints.{side}: {name!r} in {file} has shape {tuple(loaded[name].shape)}, the network's has {shape}"
             )
-    return loaded, {name: loaded[name].to(network.device) for name in network.buffers if name in loaded}
+    return loaded, {name: loaded[name].to(network.buffers[name]) for name in network.buffers if name in loaded}
 
 
 def _pivot(where: Path, pivot: int, side: str, objective: Objective) -> NDArray[Any]:

@@ -16,7 +16,15 @@ PAD = 4  # pixels on every side before a random crop (He et al. 2016, section 4.
 class Batches:
     """A split on a device, whole; images are kept channels-last, so that a crop gathers whole pixels."""
 
-    def __init__(self, split: Split, size: int | None, augment: bool, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(
+        self,
+        split: Split,
+        size: int | None,
+        augment: bool,
+        dtype: torch.dtype,
+        device: torch.device,
+        standardise: bool = True,
+    ) -> None:
         inputs = split.inputs.to(device)
         self.images = inputs.ndim == 4
         self.inputs = inputs.permute(0, 2, 3, 1).contiguous() if self.images else inputs
@@ -24,7 +32,7 @@ class Batches:
         self.size = min(size or len(inputs), len(inputs))
         self.augment, self.dtype, self.device = augment and self.images, dtype, device
         self._order = lru_cache(maxsize=4)(self._shuffled)  # endpoints trained side by side each have their own
-        self.mean, self.std = _moments(self.inputs, self.images, dtype)
+        self.mean, self.std = _moments(self.inputs, self.images and standardise, dtype)
 
     def __len__(self) -> int:
         return len(self.inputs)

@@ -26,11 +26,16 @@ class Split:
 
 @dataclass(frozen=True)
 class Data:
-    """A data set. `outputs` is the number of classes, or 1 for real-valued targets."""
+    """A data set. `outputs` is the number of classes, or 1 for real-valued targets.
+
+    `standardise`: whether images are scaled by the training set's mean and deviation; a user's own data set has done
+    its scaling already.
+    """
 
     train: Split
     test: Split
     outputs: int
+    standardise: bool = True
 
 
 def checked(data: Data, loss: str) -> Data:
@@ -52,7 +57,7 @@ def checked(data: Data, loss: str) -> Data:
     if lowest < 0 or highest >= 100_000:
         raise PathsearchError(f"classes run from {lowest} to {highest}: number them from 0 without gaps")
     train, test = (Split(split.inputs, split.targets.long()) for split in (data.train, data.test))
-    return Data(train, test, max(data.outputs, highest + 1))
+    return Data(train, test, max(data.outputs, highest + 1), data.standardise)
 
 
 class Digits(Settings):
@@ -144,7 +149,7 @@ class Folder(Settings):
 
 
 class Custom(Settings):
-    """Any torch Dataset by import string; built with `train_args` and `test_args`, and read once, item by item."""
+    """Any torch Dataset by import string, built with `train_args` and `test_args`; its inputs are used as they are."""
 
     name: Literal["dataset"] = "dataset"
     target: str = Field(description="package.module:Class, or a function that returns a Dataset")
@@ -156,7 +161,7 @@ class Custom(Settings):
         make = imported(self.target)
         train, test = (_read(make(**arguments), self.target) for arguments in (self.train_args, self.test_args))
         whole = not train.targets.is_floating_point()
-        return Data(train, test, outputs=int(train.targets.max()) + 1 if whole else 1)
+        return Data(train, test, outputs=int(train.targets.max()) + 1 if whole else 1, standardise=False)
 
 
 class RandomImages(Settings):

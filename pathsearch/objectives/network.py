@@ -14,7 +14,7 @@ from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
-from pathsearch.errors import PathsearchError
+from pathsearch.errors import PathsearchError, blamed
 from pathsearch.numerics.seeds import Key, derive
 from pathsearch.objectives.batches import Batches
 from pathsearch.objectives.data import Data
@@ -68,7 +68,7 @@ class NetworkObjective:
         if not self.size:
             raise PathsearchError("the network has no parameters")
         self.buffers = {name: buffer.detach().clone() for name, buffer in self.module.named_buffers()}
-        self.train = Batches(data.train, batch, augment, dtype, device)
+        self.train = Batches(data.train, batch, augment, dtype, device, data.standardise)
         self.test = Batches(data.test, None, False, dtype, device).normalised_like(self.train)
         self.loss_sum = LOSSES[loss]
         self.stochastic = self.train.size < len(self.train) or self.train.augment
@@ -196,7 +196,7 @@ class NetworkObjective:
         inputs, targets = self._batch[1]
         # a forward pass in training mode writes running statistics: into copies, so that none leaks to the next call
         buffers = {name: buffer.clone() for name, buffer in self.buffers.items()}
-        with _seeded(derive(DROPOUT, key.seed, key.step), self.device):
+        with _seeded(derive(DROPOUT, key.seed, key.step), self.device), blamed("the network"):
             outputs = functional_call(self.module, (dict(zip(self.names, views)), buffers), (inputs,))
         return self.loss_sum(outputs, targets) / len(targets)
 

@@ -76,6 +76,7 @@ BAD = {
     "stepz: 7": "stepz: no such option",
     "endpoints: {start: {train: {seed: 1}}, end: [1, 2]}": r"endpoints\.start: only a network",
     "endpoints: {start: [0, 1], end: [1, 0], through: [[1, 1]]}\nmethod: linear": r"endpoints\.through: the straight",
+    "endpoints: {start: {run: x}, end: [1, 2]}": r"endpoints\.start\.pivot is needed",
     "endpoints: {start: [1, 2]}": r"endpoints\.end is needed",
 }
 

@@ -36,6 +36,14 @@ def test_state_dicts(network, tmp_path, wrap, prefix):
     assert set(buffers) == set(network.buffers)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
+def test_state_dicts_of_another_precision_can_be_measured(network, tmp_path, dtype):
+    torch.save(network.make().to(dtype).state_dict(), tmp_path / "a.pt")
+    weights = torch.tensor(read("a.pt", network, tmp_path))
+    _, buffers = endpoints.state_dict(tmp_path / "a.pt", "start", network)
+    assert np.isfinite(network.measure_with(weights, buffers)["test_loss"])
+
+
 def test_arrays_and_lists(network, tmp_path):
     wanted = np.random.default_rng(0).normal(size=network.size).astype(np.float32)
     np.save(tmp_path / "a.npy", wanted)

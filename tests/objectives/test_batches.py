@@ -35,6 +35,12 @@ def test_images_are_scaled_by_their_channels_and_stay_channels_last():
     assert inputs.is_contiguous(memory_format=torch.channels_last)
 
 
+def test_a_data_set_of_ones_own_is_not_scaled():
+    data = split()
+    inputs, _ = Batches(data, None, False, torch.float64, CPU, standardise=False).draw(Key(0, 0))
+    np.testing.assert_array_equal(inputs, data.inputs)
+
+
 def test_whole_is_everything_in_order():
     data = split()
     batches = Batches(data, 10, True, torch.float64, CPU)

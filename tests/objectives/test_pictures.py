@@ -97,6 +97,7 @@ def test_any_dataset_by_import_string():
     assert data.train.inputs.tolist()[3] == [3.0, 1.0]
     assert data.train.targets.tolist() == [0, 1, 4, 9, 16]
     assert data.outputs == 1
+    assert not data.standardise
     with pytest.raises(PathsearchError, match="is empty"):
         Custom(target=target, train_args={"count": 0}, test_args={"count": 2}).load()
 
