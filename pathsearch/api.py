@@ -18,6 +18,7 @@ from pathsearch.objectives import NetworkSettings, Objective, device_of
 from pathsearch.objectives.function import FunctionObjective
 from pathsearch.optimizers import Optimizer
 from pathsearch.search import Position, Report, search
+from pathsearch.settings import named
 
 Loss = Callable[[torch.Tensor], torch.Tensor]
 
@@ -108,9 +109,8 @@ def _vector(point: Any) -> NDArray[Any]:
 
 
 def _settings(kind: Any, value: Any, what: str) -> Any:
-    plain = {"name": value} if isinstance(value, str) else value
     try:
-        return TypeAdapter(kind).validate_python(plain)
+        return TypeAdapter(kind).validate_python(named(value))
     except ValidationError as error:
         raise PathsearchError(f"{what}: {'; '.join(_said(fault) for fault in error.errors())}") from None
 

@@ -43,8 +43,7 @@ def first_size(endpoints: Endpoints | None, folder: Path) -> int | None:
     if isinstance(start, str) and start.endswith(".npy"):
         return int(_array(found(start, folder), "start").size)
     if isinstance(start, (str, FromRun)):
-        vectors, _ = read_vectors(found(start if isinstance(start, str) else start.run, folder))
-        return int(vectors.shape[1])
+        return read(found(start if isinstance(start, str) else start.run, folder)).shape[1]
     return None
 
 
@@ -94,14 +93,19 @@ def state_dict(
     return loaded, {name: loaded[name].to(network.buffers[name]) for name in network.buffers if name in loaded}
 
 
+def adopt_buffers(where: Path, network: NetworkObjective) -> None:
+    """Take over the buffers that all points of a kept run share."""
+    buffers = {name: torch.from_numpy(value) for name, value in read_buffers(where).items()}
+    network.adopt(buffers, str(where))
+
+
 def _pivot(where: Path, pivot: int, side: str, objective: Objective) -> NDArray[Any]:
     vectors, _ = read_vectors(where)
     if isinstance(objective, NetworkObjective):
         names = read(where).groups["parameters"]["name"].tolist()
         if names != objective.names:
             raise PathsearchError(f"endpoints.{side}: {where} is a run of another network")
-        buffers = {name: torch.from_numpy(value) for name, value in read_buffers(where).items()}
-        objective.adopt(buffers, str(where))
+        adopt_buffers(where, objective)
     if not -len(vectors) <= pivot < len(vectors):
         raise PathsearchError(f"endpoints.{side}: {where} has {len(vectors)} pivots, none numbered {pivot}")
     return _checked(vectors[pivot], side, objective)

@@ -110,8 +110,7 @@ class _Session:
         position = Position(**past.position)
         pivots, registers = storage.read_vectors(self.file)
         if isinstance(self.objective, NetworkObjective):
-            buffers = {name: torch.from_numpy(value) for name, value in storage.read_buffers(self.file).items()}
-            self.objective.adopt(buffers, str(self.file))
+            endpoints.adopt_buffers(self.file, self.objective)
         begun = position.begun and position.stage < len(self.stages)
         self.holder = SerialHolder(self.objective)
         self.holder.load(pivots, moving(self.stages[position.stage], position.pivots) if begun else [], registers)

@@ -5,9 +5,9 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from pathsearch.methods.sampling import Forces, Sample
+from pathsearch.methods.sampling import Forces, Sample, downhill
 from pathsearch.methods.stages import Stage, single
-from pathsearch.numerics.basis import GRADIENT, Array, norms, unit
+from pathsearch.numerics.basis import Array
 from pathsearch.numerics.curves import CURVES
 from pathsearch.numerics.seeds import Key, derive
 from pathsearch.optimizers import Memory, Optimizer
@@ -52,8 +52,7 @@ class Curve(Settings):
         return Sample(mix, back, [Key(seed, step)] * samples, t, fixed)
 
     def forces(self, losses: Array, gram: Array, memory: Memory, stochastic: bool) -> Forces:
-        force = -unit(len(gram), 3, GRADIENT)
-        return Forces(force, norms(force, gram))
+        return downhill(gram)
 
 
 class Polygon(Curve):

@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from pathsearch.methods.sampling import Forces, Sample
-from pathsearch.numerics.basis import GRADIENT, Array, norms, unit
+from pathsearch.methods.sampling import Forces, Sample, downhill
+from pathsearch.numerics.basis import Array
 from pathsearch.numerics.seeds import Key
 from pathsearch.optimizers.rules import Memory
 
@@ -26,5 +26,4 @@ class Minimise:
         return Sample(picked, picked, keys, np.array(rows) / max(pivots - 1, 1), fixed=True)
 
     def forces(self, losses: Array, gram: Array, memory: Memory, stochastic: bool) -> Forces:
-        force = -unit(len(gram), 3, GRADIENT)
-        return Forces(force, norms(force, gram))
+        return downhill(gram)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pathsearch.numerics.basis import Array
+from pathsearch.numerics.basis import GEOMETRY, GRADIENT, Array, norms, unit
 from pathsearch.numerics.seeds import Key
 from pathsearch.optimizers.rules import Memory
 
@@ -33,6 +33,12 @@ class Forces:
     norms: Array
     memory: Memory = field(default_factory=dict)
     climber: int | None = None
+
+
+def downhill(gram: Array) -> Forces:
+    """Every movable pivot follows its own gradient, −g."""
+    force = -unit(len(gram), GEOMETRY, GRADIENT)
+    return Forces(force, norms(force, gram))
 
 
 def at_pivots(rows: list[int], keys: list[Key]) -> Sample:

@@ -69,7 +69,7 @@ class NetworkObjective:
             raise PathsearchError("the network has no parameters")
         self.buffers = {name: buffer.detach().clone() for name, buffer in self.module.named_buffers()}
         self.train = Batches(data.train, batch, augment, dtype, device, data.standardise)
-        self.test = Batches(data.test, None, False, dtype, device).normalised_like(self.train)
+        self.test = Batches(data.test, None, False, dtype, device, standardise=False).normalised_like(self.train)
         self.loss_sum = LOSSES[loss]
         self.stochastic = self.train.size < len(self.train) or self.train.augment
         self._adopted: set[str] = set()
@@ -82,7 +82,7 @@ class NetworkObjective:
 
     def loss(self, weights: Tensor, key: Key) -> Tensor:
         with torch.no_grad():
-            return self._objective(self._views(weights), weights, key)
+            return self._data_loss(self._views(weights), key) + self._penalty(weights)
 
     def loss_and_gradient(self, weights: Tensor, key: Key) -> tuple[Tensor, Tensor]:
         views = [view.detach().requires_grad_() for view in self._views(weights)]
@@ -186,9 +186,6 @@ class NetworkObjective:
             raise PathsearchError(f"the network has {outputs.shape[1]} outputs for {classes} classes")
         if targets.is_floating_point() and outputs.shape[1] != 1:
             raise PathsearchError(f"the network has {outputs.shape[1]} outputs for targets that are one number each")
-
-    def _objective(self, views: list[Tensor], weights: Tensor, key: Key) -> Tensor:
-        return self._data_loss(views, key) + self._penalty(weights)
 
     def _data_loss(self, views: list[Tensor], key: Key) -> Tensor:
         if self._batch is None or self._batch[0] != key:
