@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pathsearch.errors import PathsearchError, blamed
 from pathsearch.holders import Holder, SerialHolder
+from pathsearch.holders.protocol import pivots
 from pathsearch.measure import Profile, measured_line, measured_path
 from pathsearch.methods import Method
 from pathsearch.numerics.curves import CURVES
@@ -88,7 +89,9 @@ def connect(
         history.append(report)
         position = report.stage_done()
         watch(report)
-    return Path(holder.pivots(), chosen.curve, position.converged, position.evaluations, history, holder)
+    return Path(
+        pivots(holder, position.pivots), chosen.curve, position.converged, position.evaluations, history, holder
+    )
 
 
 def network(device: str = "auto", **options: Any) -> Objective:

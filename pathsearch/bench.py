@@ -10,7 +10,7 @@ import torch
 
 from pathsearch.errors import PathsearchError
 from pathsearch.holders import SerialHolder
-from pathsearch.launch.session import prepare_torch
+from pathsearch.launch.recipe import prepare_torch
 from pathsearch.launch.settings import RunSettings
 from pathsearch.methods import Neb
 from pathsearch.numerics.seeds import Key

@@ -14,6 +14,10 @@ class NotFinite(PathsearchError):
     """A loss or gradient of the search is infinite or not a number."""
 
 
+class HolderLost(PathsearchError):
+    """Vectors are gone with the process that held them; a search can go on from its last checkpoint."""
+
+
 class Interrupted(PathsearchError):
     """A signal asked the run to stop; its state is kept."""
 

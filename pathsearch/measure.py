@@ -5,15 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pathsearch.holders.protocol import Holder
+from pathsearch.holders.protocol import Holder, Tick
 from pathsearch.numerics import profiles
 from pathsearch.numerics.basis import Array
 from pathsearch.numerics.curves import CURVES
 
 ROUNDS = 60  # of halving around the maximum: more than float64 can tell apart
-BLOCK = 8  # points between two signs of life
-
-Tick = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -81,14 +78,14 @@ def _measured(
 
     None stands for a thousandth of the loss's range along this path.
     """
-    metrics = _in_blocks(holder, mixture(t), tick)
+    metrics = holder.measure(mixture(t), tick)
     for _ in range(ROUNDS):
         loss = next(iter(metrics.values()))
         allowed = 1e-3 * float(np.ptp(loss)) if tolerance is None else tolerance
         new = np.setdiff1d(profiles.bracket_midpoints(t, loss), t)
         if profiles.saddle_uncertainty(loss) <= allowed or not len(new) or not np.isfinite(loss).all():
             break
-        found = _in_blocks(holder, mixture(new), tick)
+        found = holder.measure(mixture(new), tick)
         order = np.argsort(np.concatenate([t, new]))
         t = np.concatenate([t, new])[order]
         metrics = {name: np.concatenate([values, found[name]])[order] for name, values in metrics.items()}
@@ -126,7 +123,7 @@ def measured_plane(holder: Holder, curve: str, chords: Array, grid: int, tick: T
     y = _window(np.append(path_y, pivots_y), half, grid)
     points = x[None, :, None] * along + y[:, None, None] * aside
     points[..., 0] += 1.0
-    metrics = _in_blocks(holder, points.reshape(-1, pivots), tick)
+    metrics = holder.measure(points.reshape(-1, pivots), tick)
     shaped = {name: values.reshape(grid, grid) for name, values in metrics.items()}
     return Plane(x, y, shaped, path_x, path_y, pivots_x, pivots_y)
 
@@ -140,11 +137,3 @@ def disagreement(holder: Holder, pivots: int) -> float | None:
 def _window(values: Array, half: float, grid: int) -> Array:
     middle = 0.5 * (values.min() + values.max())
     return np.linspace(middle - half, middle + half, grid)
-
-
-def _in_blocks(holder: Holder, mixture: Array, tick: Tick) -> dict[str, Array]:
-    blocks = []
-    for start in range(0, len(mixture), BLOCK):
-        blocks.append(holder.measure(mixture[start : start + BLOCK]))
-        tick(len(mixture[start : start + BLOCK]))
-    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}

@@ -1,12 +1,12 @@
 """The loop: a generator that relaxes a path stage by stage and yields where it stands before every move."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from pathsearch.errors import NotFinite, PathsearchError
-from pathsearch.holders.protocol import Holder
+from pathsearch.holders.protocol import Holder, Traffic
 from pathsearch.methods.sampling import Sample
 from pathsearch.methods.stages import Insertion, Stage
 from pathsearch.numerics import insertion
@@ -43,7 +43,8 @@ class Report:
     """One step, before its move: `position` and the holder's vectors together are a state to go on from.
 
     losses [S] at path positions t [S]; `force` is the largest norm over the movable pivots, `length` that of the
-    chain of pivots; `evaluations` counts this step's gradients too.
+    chain of pivots; `evaluations` counts this step's gradients too. `traffic` is what this step and the move before
+    it sent.
     """
 
     position: Position
@@ -54,6 +55,7 @@ class Report:
     length: float
     evaluations: int
     converged: bool
+    traffic: Traffic
 
     def stage_done(self) -> Position:
         """The position from which the next stage begins."""
@@ -108,7 +110,7 @@ def _relax(holder: Holder, stage: Stage, position: Position, seed: int, stochast
         step = position.step
         sample = method.sample(position.pivots, rows, seed, step, fixed)
         losses, gram = holder.evaluate(sample)
-        _check_finite(losses, gram, sample, rows, stage, step)
+        _check_finite(losses, gram, sample, rows, f"step {step} of {stage.name}", holder.place)
         forces = method.forces(losses, gram[:, :GEOMETRY, :GEOMETRY], position.method, stochastic)
 
         evaluations = position.evaluations + int(np.count_nonzero(sample.back.any(axis=1)))
@@ -117,7 +119,7 @@ def _relax(holder: Holder, stage: Stage, position: Position, seed: int, stochast
         drawn = stochastic or not sample.fixed
         converged = stage.tolerance is not None and not drawn and force <= stage.tolerance
         length = float(np.sqrt(gram[:, BACK, BACK]).sum() + np.sqrt(gram[-1, AHEAD, AHEAD]))
-        yield Report(position, stage, sample.t, losses, force, length, evaluations, converged)
+        yield Report(position, stage, sample.t, losses, force, length, evaluations, converged, holder.traffic())
         if converged or step >= stage.steps:
             return
 
@@ -165,13 +167,16 @@ def _inserted(holder: Holder, rule: Insertion, pivots: int, seed: int) -> Array:
     return insertion.highest(losses[:pivots], losses[pivots:], rule.count, rule.threshold)
 
 
-def _check_finite(losses: Array, gram: Array, sample: Sample, rows: list[int], stage: Stage, step: int) -> None:
+def _check_finite(
+    losses: Array, gram: Array, sample: Sample, rows: list[int], when: str, place: Callable[[int], str]
+) -> None:
     if not np.isfinite(losses).all():
         bad = int(np.flatnonzero(~np.isfinite(losses))[0])
         where, what = f"image {bad} (t = {sample.t[bad]:.4g})", f"loss is {losses[bad]}"
     elif not np.isfinite(gram).all():
-        bad = int(np.flatnonzero(~np.isfinite(gram).all(axis=(1, 2)))[0])
-        where, what = f"image {rows[bad]}", "gradient is not finite"
+        row = rows[int(np.flatnonzero(~np.isfinite(gram).all(axis=(1, 2)))[0])]
+        bad = int(np.flatnonzero(sample.back[:, row])[0])
+        where, what = f"image {row}", "gradient is not finite"
     else:
         return
-    raise NotFinite(f"{what} at {where}, step {step} of {stage.name}: try a smaller optimizer.lr or optimizer.max_step")
+    raise NotFinite(f"{what} at {where}{place(bad)}, {when}: try a smaller optimizer.lr or optimizer.max_step")

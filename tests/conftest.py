@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from pathsearch.holders import SerialHolder
+from pathsearch.holders.protocol import pivots
 from pathsearch.methods.stages import Stage
 from pathsearch.objectives import SURFACES
 from pathsearch.objectives.function import FunctionObjective
@@ -28,6 +29,28 @@ def searched(objective: Objective, chain: Any, stages: list[Stage], seed: int = 
     holder = SerialHolder(objective)
     holder.load(np.asarray(chain, dtype=float), [], {})
     return holder, list(search(holder, stages, Position(len(chain)), seed, objective.stochastic))
+
+
+def path_of(holder: SerialHolder) -> np.ndarray:
+    """All pivots [N, M]."""
+    return pivots(holder, holder.block.count)
+
+
+@pytest.fixture(scope="session")
+def ray_cluster():
+    """A Ray of eight declared cores and GPUs in this process, whatever hardware there is."""
+    ray = pytest.importorskip("ray")
+    ray.init(
+        address="local",
+        num_cpus=8,
+        num_gpus=8,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="ERROR",
+        object_store_memory=200 << 20,
+    )
+    yield
+    ray.shutdown()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathsearch.numerics.curves import CURVES
 from pathsearch.objectives import SURFACES
 from pathsearch.objectives.function import FunctionObjective
 from pathsearch.optimizers import Adam, Fire, Lbfgs, Sgd
-from tests.conftest import searched, surface
+from tests.conftest import path_of, searched, surface
 
 SADDLES = {
     "muller-brown": -40.6648435086574043,
@@ -101,7 +101,7 @@ def test_curves_minimise_their_mean_loss(name, kind, optimizer):
     # an even number of samples and a bent guess keep the circle off its singular point
     holder, reports = searched(surface(name), chain_of(name), method.stages(optimizer, 3000, 1e-5))
     value = mean_loss(name, method.curve, bends, samples)
-    inner = holder.pivots()[1:-1].ravel()
+    inner = path_of(holder)[1:-1].ravel()
     found, slope = value(inner)
     assert reports[-1].converged
     assert reports[-1].losses.mean() == pytest.approx(found, rel=1e-9)
@@ -160,7 +160,7 @@ def test_fifty_dimensions_with_a_stiff_bath_find_the_same_saddle(method):
 
 def test_string_is_the_band_without_springs():
     ends = [
-        searched(surface("muller-brown"), chain_of("muller-brown"), method.stages(Fire(), 50, None))[0].pivots()
+        path_of(searched(surface("muller-brown"), chain_of("muller-brown"), method.stages(Fire(), 50, None))[0])
         for method in (String(images=9), Neb(images=9, spring="inf"))
     ]
     np.testing.assert_array_equal(*ends)

@@ -16,7 +16,7 @@ from pathsearch.objectives import SURFACES, NetworkSettings
 from pathsearch.objectives.function import FunctionObjective
 from pathsearch.optimizers import Adam, Fire, Lbfgs, Sgd
 from pathsearch.search import Position, moving, search
-from tests.conftest import searched, surface
+from tests.conftest import path_of, searched, surface
 
 CPU = torch.device("cpu")
 CYCLES = [{"insert": {"rule": "equal", "count": 2}, "steps": 9}, {"insert": {"rule": "highest"}, "repeat": 2}]
@@ -57,16 +57,18 @@ def test_a_search_taken_up_at_any_step_ends_with_the_same_bits(method, case, opt
     objective, ends = case()
     stages = method.stages(optimizer, 14, None)
     holder, _ = searched(objective, ends, stages)
-    whole = holder.pivots()
+    whole = path_of(holder)
     for stop in (1, 5, 12, 13):
         first = SerialHolder(objective)
         first.load(np.array(ends), [], {})
         report = next(islice(search(first, stages, Position(2), 0, objective.stochastic), stop, None))
         at = Position(**json.loads(json.dumps(asdict(report.position))))  # as the file keeps it
         second = SerialHolder(objective)
-        second.load(first.pivots(), moving(stages[at.stage], at.pivots), first.registers())
+        rows, names = moving(stages[at.stage], at.pivots), stages[at.stage].optimizer.registers()
+        registers = {name: [first.register(name, row) for row in rows] for name in names}
+        second.load(path_of(first), rows, registers)
         reports = list(search(second, stages, at, 0, objective.stochastic))
-        np.testing.assert_array_equal(second.pivots(), whole)
+        np.testing.assert_array_equal(path_of(second), whole)
         assert reports[-1].position.moves == sum(stage.steps for stage in stages)
 
 
@@ -114,7 +116,7 @@ def test_convergence_is_of_the_largest_force_climber_included():
     holder, reports = searched(objective, ends, Neb(images=5, climb=True).stages(Lbfgs(), 300, 1e-2))
     assert reports[-1].converged
     assert reports[-1].force <= 1e-2 < reports[-2].force
-    top = torch.tensor(holder.pivots()[int(reports[-1].losses.argmax())])
+    top = torch.tensor(path_of(holder)[int(reports[-1].losses.argmax())])
     _, gradient = objective.loss_and_gradient(top, None)
     assert float(gradient.norm()) <= 1e-2  # all of the climber's gradient, for it stands on the saddle
 
@@ -122,7 +124,7 @@ def test_convergence_is_of_the_largest_force_climber_included():
 def test_seeds_change_what_a_stochastic_search_finds():
     objective, ends = network()
     stages = Bezier().stages(Sgd(lr=0.01), 3, None)
-    found = [searched(objective, ends, stages, seed)[0].pivots() for seed in (0, 0, 1)]
+    found = [path_of(searched(objective, ends, stages, seed)[0]) for seed in (0, 0, 1)]
     np.testing.assert_array_equal(found[0], found[1])
     assert not np.array_equal(found[0], found[2])
 

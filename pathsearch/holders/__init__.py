@@ -1,6 +1,27 @@
-"""Holders own the vectors: the same verbs in this process or, later, on many machines."""
+"""Holders own the vectors: the same verbs in this process or on many machines. One line a kind in the table."""
+
+from collections.abc import Callable
+from importlib import import_module
 
 from pathsearch.holders.protocol import Holder
 from pathsearch.holders.serial import SerialHolder
+from pathsearch.holders.settings import HolderSettings
+from pathsearch.objectives.protocol import Objective
 
-__all__ = ["Holder", "SerialHolder"]
+HOLDERS = {"serial": "pathsearch.holders.serial", "ray": "pathsearch.holders.ray"}
+"""Modules that have `opened`; imported when they are wanted, since not every machine has what they need."""
+
+Make = Callable[[], Objective]
+Log = Callable[[str], None]
+
+
+def opened(settings: HolderSettings, objective: Objective, make: Make, log: Log) -> Holder:
+    """The holder that settings ask for.
+
+    `objective` is this process's own; `make` makes one elsewhere and is pickled there; `log` hears what happens.
+    """
+    holder: Holder = import_module(HOLDERS[settings.kind]).opened(settings, objective, make, log)
+    return holder
+
+
+__all__ = ["Holder", "HolderSettings", "SerialHolder", "opened"]

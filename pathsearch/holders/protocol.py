@@ -1,5 +1,7 @@
 """The verbs of whoever owns the vectors. Small arrays go in and come out; pivots stay where they are."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,12 +12,33 @@ from pathsearch.numerics.basis import Array
 from pathsearch.numerics.seeds import Key
 from pathsearch.optimizers.rules import Plan
 
+Tick = Callable[[int], None]
+"""Told how many points more are measured."""
+
+
+class Vectors(Protocol):
+    """Vectors to take over one after another: an array, or a file's rows that are read when they are asked for."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def __getitem__(self, index: int, /) -> Any:
+        """One of them, as an array [M]."""
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Bytes: `coordinator` in and out of it; `actor` those the busiest actor fetched from others."""
+
+    coordinator: int = 0
+    actor: int = 0
+
 
 class Holder(Protocol):
     """N pivots of M weights and, for the movable ones, registers of the same length."""
 
-    def load(self, pivots: NDArray[Any], rows: list[int], registers: dict[str, NDArray[Any]]) -> None:
-        """Take over pivots [N, M] and the registers [n, M] of the movable `rows`."""
+    def load(self, pivots: Vectors, rows: list[int], registers: Mapping[str, Vectors]) -> None:
+        """Take over the pivots, and the registers of the movable `rows`, in their order."""
 
     def begin(self, rows: list[int], registers: tuple[str, ...]) -> None:
         """Make `rows` the movable pivots, with these registers and zeros in them."""
@@ -38,14 +61,34 @@ class Holder(Protocol):
     def chords(self) -> Array:
         """Inner products [N, N] of all pivots, taken from the first: every length and plane follows from them."""
 
-    def measure(self, mixture: Array) -> dict[str, Array]:
+    def measure(self, mixture: Array, tick: Tick) -> dict[str, Array]:
         """Every metric [T] on the whole data set, at mixtures [T, N] of the pivots."""
 
     def predictions(self, mixture: Array) -> NDArray[np.int64] | None:
         """Predicted classes [T, n_test], or None where the objective predicts nothing."""
 
-    def pivots(self) -> NDArray[Any]:
-        """A copy of the pivots [N, M]."""
+    def pivot(self, row: int) -> NDArray[Any]:
+        """A copy of one pivot [M]."""
 
-    def registers(self) -> dict[str, NDArray[Any]]:
-        """Copies of the registers [n, M]."""
+    def register(self, name: str, row: int) -> NDArray[Any]:
+        """A copy of a movable pivot's register [M]."""
+
+    def place(self, sample: int) -> str:
+        """Where a point of the last evaluation was worked out, for messages; empty where there is but one place."""
+
+    def traffic(self) -> Traffic:
+        """What was sent since this was last asked."""
+
+    def describe(self) -> str:
+        """Where the vectors are, for a line of the log."""
+
+    def revive(self) -> None:
+        """Be ready to load again after vectors were lost; raises PathsearchError where that cannot be."""
+
+    def close(self) -> None:
+        """Let go of whatever is held."""
+
+
+def pivots(holder: Holder, count: int) -> NDArray[Any]:
+    """All pivots [N, M] of a holder, copied."""
+    return np.stack([holder.pivot(row) for row in range(count)])

@@ -1,12 +1,15 @@
 """The reference holder: all vectors in this process, on one device."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from pathsearch.holders import vectors
+from pathsearch.holders.block import Block, numpy
+from pathsearch.holders.protocol import Tick, Traffic, Vectors
+from pathsearch.holders.settings import HolderSettings
 from pathsearch.methods.sampling import Sample
 from pathsearch.numerics.basis import Array
 from pathsearch.numerics.seeds import Key
@@ -15,93 +18,80 @@ from pathsearch.optimizers.rules import Plan
 
 
 class SerialHolder:
-    """Pivots [N, M], gradients and registers [n, M] as torch tensors; verbs as in `Holder`."""
+    """One block that owns the whole path; verbs as in `Holder`."""
 
     def __init__(self, objective: Objective) -> None:
-        self.objective = objective
-        self._pivots = vectors.zeros(0, objective.size, objective.dtype, objective.device)
-        self._rows: list[int] = []
-        self._gradients = self._pivots
-        self._registers: dict[str, torch.Tensor] = {}
+        self.block = Block(objective)
 
-    def load(self, pivots: NDArray[Any], rows: list[int], registers: dict[str, NDArray[Any]]) -> None:
-        self._pivots = self._tensor(pivots)
+    def load(self, pivots: Vectors, rows: list[int], registers: Mapping[str, Vectors]) -> None:
+        self.block.own = {}
+        for row in range(len(pivots)):
+            self.block.take(row, pivots[row])
         self.begin(rows, tuple(registers))
         for name, values in registers.items():
-            self._registers[name] = self._tensor(values)
+            for n, row in enumerate(rows):
+                self.block.registers[name][row] = self.block.tensor(values[n])
 
     def begin(self, rows: list[int], registers: tuple[str, ...]) -> None:
-        self._rows = rows
-        self._gradients = self._zeros(len(rows))
-        self._registers = {name: self._zeros(len(rows)) for name in registers}
+        self.block.begin(len(self.block.own), rows, registers)
 
     def evaluate(self, sample: Sample) -> tuple[Array, Array]:
-        losses: list[torch.Tensor] = []
-        touched = np.zeros(len(self._rows), dtype=bool)
-        for mixture, back, key in zip(sample.mix, sample.back, sample.keys):
-            point = self._point(mixture)
-            if not back.any():
-                losses.append(self.objective.loss(point, key))
-                continue
-            loss, gradient = self.objective.loss_and_gradient(point, key)
-            losses.append(loss)
-            for n, row in enumerate(self._rows):
-                if back[row] == 0.0:
-                    continue
-                if touched[n]:
-                    self._gradients[n].add_(gradient, alpha=back[row])
-                else:
-                    torch.mul(gradient, back[row], out=self._gradients[n])
-                    touched[n] = True
-        self._gradients[~torch.from_numpy(touched)] = 0.0
-        gram = vectors.gram(self._pivots, self._rows, self._gradients, list(self._registers.values()))
-        return vectors.array(torch.stack(losses).double()), gram
+        losses = self.block.evaluate(sample.mix, sample.back, sample.keys)
+        return losses, self.block.gram()
 
     def update(self, plan: Plan) -> None:
-        vectors.update(self._pivots, self._rows, self._gradients, self._registers, plan)
+        self.block.update(plan)
 
     def mix(self, mixture: Array) -> None:
-        rows = np.asarray(self._rows)
-        if len(mixture) == len(self._pivots):
-            along = mixture[np.ix_(rows, rows)]
-            self._registers = {name: vectors.mixed(along, old) for name, old in self._registers.items()}
-        else:
-            self._registers = {}
-        self._pivots = vectors.mixed(mixture, self._pivots)
+        if len(mixture) != self.block.count:
+            self.begin([], ())
+        self.block.mix(dict(enumerate(mixture)), self.block.movable, {})
+        self.block.count = len(mixture)
 
     def losses(self, mixture: Array, keys: list[Key]) -> Array:
-        points = (self._point(row) for row in mixture)
-        losses = [torch.stack([self.objective.loss(point, key) for key in keys]).double().mean() for point in points]
-        return vectors.array(torch.stack(losses))
+        return np.array([self.block.loss(weights, keys) for weights in mixture])
 
     def lengths(self) -> Array:
-        return vectors.lengths(self._pivots)
+        return np.array(list(self.block.lengths().values()))
 
     def chords(self) -> Array:
-        return vectors.chords(self._pivots)
+        rows = self.block.own
+        lower = [[vectors.product(rows[i], rows[j], rows[0]) if j <= i else 0.0 for j in rows] for i in rows]
+        return np.tril(lower) + np.tril(lower, -1).T
 
-    def measure(self, mixture: Array) -> dict[str, Array]:
-        measured = [self.objective.measure(self._point(row)) for row in mixture]
-        return {name: np.array([point[name] for point in measured]) for name in self.objective.metrics}
+    def measure(self, mixture: Array, tick: Tick) -> dict[str, Array]:
+        measured = []
+        for weights in mixture:
+            measured.append(self.block.objective.measure(self.block.point(weights)))
+            tick(1)
+        return {name: np.array([point[name] for point in measured]) for name in self.block.objective.metrics}
 
     def predictions(self, mixture: Array) -> NDArray[np.int64] | None:
-        predicted = [self.objective.predictions(self._point(row)) for row in mixture]
+        predicted = [self.block.objective.predictions(self.block.point(weights)) for weights in mixture]
         return None if any(p is None for p in predicted) else np.stack(predicted)  # type: ignore[arg-type]
 
-    def pivots(self) -> NDArray[Any]:
-        return self._pivots.cpu().numpy().copy()
+    def pivot(self, row: int) -> NDArray[Any]:
+        return numpy(self.block.own[row])
 
-    def registers(self) -> dict[str, NDArray[Any]]:
-        return {name: values.cpu().numpy().copy() for name, values in self._registers.items()}
+    def register(self, name: str, row: int) -> NDArray[Any]:
+        return numpy(self.block.registers[name][row])
 
-    def _tensor(self, array: NDArray[Any]) -> torch.Tensor:
-        return self._zeros(len(array)).copy_(torch.from_numpy(np.asarray(array)))
+    def place(self, sample: int) -> str:
+        return ""
 
-    def _zeros(self, rows: int) -> torch.Tensor:
-        return vectors.zeros(rows, self.objective.size, self.objective.dtype, self.objective.device)
+    def traffic(self) -> Traffic:
+        return Traffic()
 
-    def _point(self, mixture: Array) -> torch.Tensor:
-        (used,) = np.nonzero(mixture)
-        if len(used) == 1 and mixture[used[0]] == 1.0:
-            return self._pivots[int(used[0])]
-        return vectors.mixed(mixture[None], self._pivots)[0]
+    def describe(self) -> str:
+        return f"on {self.block.objective.device}"
+
+    def revive(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def opened(settings: HolderSettings, objective: Objective, make: Any, log: Any) -> SerialHolder:
+    """The holder around this process's own objective."""
+    return SerialHolder(objective)

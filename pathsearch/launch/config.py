@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pathsearch.errors import PathsearchError, one_line
 from pathsearch.launch.settings import RunSettings
 
-NAMED = ("objective", "objective.model", "objective.data", "method", "optimizer")
+NAMED = ("objective", "objective.model", "objective.data", "method", "optimizer", "holder")
 """Keys whose value is a kind with options; a name alone is short for {name: …}."""
 
 

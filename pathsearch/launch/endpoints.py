@@ -14,7 +14,7 @@ from pathsearch.methods.minimise import Minimise
 from pathsearch.methods.stages import Stage
 from pathsearch.objectives.network import NetworkObjective
 from pathsearch.objectives.protocol import Objective
-from pathsearch.storage import read, read_buffers, read_vectors
+from pathsearch.storage import read, stored
 
 
 def weights(point: Point, side: str, objective: Objective, folder: Path) -> NDArray[Any]:
@@ -93,22 +93,22 @@ def state_dict(
     return loaded, {name: loaded[name].to(network.buffers[name]) for name in network.buffers if name in loaded}
 
 
-def adopt_buffers(where: Path, network: NetworkObjective) -> None:
+def adopt_buffers(buffers: dict[str, NDArray[Any]], source: str, objective: Objective) -> None:
     """Take over the buffers that all points of a kept run share."""
-    buffers = {name: torch.from_numpy(value) for name, value in read_buffers(where).items()}
-    network.adopt(buffers, str(where))
+    if isinstance(objective, NetworkObjective):
+        objective.adopt({name: torch.from_numpy(value) for name, value in buffers.items()}, source)
 
 
 def _pivot(where: Path, pivot: int, side: str, objective: Objective) -> NDArray[Any]:
-    vectors, _ = read_vectors(where)
-    if isinstance(objective, NetworkObjective):
-        names = read(where).groups["parameters"]["name"].tolist()
-        if names != objective.names:
+    with stored(where) as kept:
+        groups = kept.run.groups
+        if isinstance(objective, NetworkObjective) and groups["parameters"]["name"].tolist() != objective.names:
             raise PathsearchError(f"endpoints.{side}: {where} is a run of another network")
-        adopt_buffers(where, objective)
-    if not -len(vectors) <= pivot < len(vectors):
-        raise PathsearchError(f"endpoints.{side}: {where} has {len(vectors)} pivots, none numbered {pivot}")
-    return _checked(vectors[pivot], side, objective)
+        adopt_buffers(groups["buffers"], str(where), objective)
+        pivots = len(kept.weights)
+        if not -pivots <= pivot < pivots:
+            raise PathsearchError(f"endpoints.{side}: {where} has {pivots} pivots, none numbered {pivot}")
+        return _checked(kept.weights[pivot], side, objective)
 
 
 def found(name: str, folder: Path) -> Path:

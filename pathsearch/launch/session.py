@@ -1,31 +1,33 @@
 """One run in its folder: begin or continue, search, measure, keep."""
 
-import ctypes
 import fcntl
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 
 from pathsearch import measure, storage
-from pathsearch.errors import Interrupted, NotFinite, PathsearchError
-from pathsearch.holders import Holder, SerialHolder
+from pathsearch.errors import HolderLost, Interrupted, NotFinite, PathsearchError
+from pathsearch.holders import opened
 from pathsearch.launch import endpoints
 from pathsearch.launch.config import differences
+from pathsearch.launch.recipe import Recipe
 from pathsearch.launch.settings import UNCOMPARED, Endpoints, RunSettings, Trained
 from pathsearch.launch.versions import origin, versions
-from pathsearch.objectives import CallableSettings, Objective, device_of, importable
+from pathsearch.objectives import CallableSettings, Objective, importable
 from pathsearch.objectives.network import STATISTICS, NetworkObjective
 from pathsearch.objectives.surfaces import SURFACES
 from pathsearch.search import Position, Report, moving, search
 from pathsearch.storage.history import History, before
 from pathsearch.storage.writer import Variable
+
+RETRIES = 3  # losses of vectors one after another without getting further
 
 
 class Watcher(Protocol):
@@ -63,62 +65,80 @@ class _Session:
         self.history = History()
         self.profiles: dict[str, dict[str, Variable]] = {}
         self.summary: dict[str, Any] = {}
+        self.chain: list[Any] = []
+        self.reached = (0, 0, 0)  # steps, profiles, points of a profile: what a loss of vectors may undo, not for ever
 
     def carry_out(self) -> storage.Run:
         storage.sweep(self.file)
-        if self.file.exists():
-            past = storage.read(self.file)
+        past = storage.read(self.file) if self.file.exists() else None
+        if past is not None:
             self._compare(past)
             if past.state == "finished":
                 self.watcher.log(f"{self.file} is finished already")
                 return past
-        else:
-            past = None
-        prepare_torch()
-        device = device_of(self.settings.device)
-        needed = isinstance(self.settings.objective, CallableSettings)
-        size = endpoints.first_size(self.settings.endpoints, self.config_folder) if needed else None
-        self.objective: Objective = self.settings.objective.open(size, device)
-        trained = endpoints.training(self.settings.endpoints) if self.settings.endpoints else []
+        settings, folder = self.settings, self.config_folder
+        needed = isinstance(settings.objective, CallableSettings)
+        size = endpoints.first_size(settings.endpoints, folder) if needed else None
+        # the coordinator of a cluster needs no GPU: it sees no more of a vector than a checkpoint's row
+        device = settings.device if settings.holder.kind == "serial" else "cpu"
+        recipe = Recipe(settings, size, device, folder.resolve(), Path.cwd())
+        self.objective = recipe.open()
+        trained = endpoints.training(settings.endpoints) if settings.endpoints else []
         self.summary = {"training": len(trained), "training_steps": sum(stage.steps for stage in trained)}
-        settings = self.settings
         self.stages = trained + settings.method.stages(settings.optimizer, settings.steps, settings.tolerance)
-
         if past is None:
-            position = self._begin()
-            self.watcher.log(f"begins: {self.objective.size} parameters on {device}")
+            self.chain = self._first_guess()
         else:
-            position = self._continue(past)
-            self.watcher.log(f"continues after {position.moves} steps, from {self.file}")
-        try:
-            position = self._search(position)
-        except NotFinite as error:
-            kept = f"the last checkpoint is kept in {self.file}" if self.file.exists() else "nothing was kept yet"
-            raise PathsearchError(f"{error}; {kept}") from error
-        self._measure(position)
-        self._save(position, "finished")
-        return storage.read(self.file)
+            endpoints.adopt_buffers(past.groups["buffers"], str(self.file), self.objective)
+        elsewhere = replace(recipe, device=settings.device, buffers=_buffers(self.objective))
+        with closing(opened(settings.holder, self.objective, elsewhere.elsewhere, self.watcher.log)) as self.holder:
+            return self._persist()
+
+    def _persist(self) -> storage.Run:
+        """Search and measure; where vectors are lost, go on from the last checkpoint as long as that gets further."""
+        furthest, lost = (-1, 0, 0), 0
+        while True:
+            try:
+                position = self._continue() if self.file.exists() else self._begin()
+                self._measure(self._search(position))
+                return storage.read(self.file)
+            except NotFinite as error:
+                raise PathsearchError(f"{error}; {self._kept()}") from error
+            except HolderLost as error:
+                lost = 1 if self.reached > furthest else lost + 1
+                if lost > RETRIES:
+                    raise PathsearchError(f"{error}, for the {lost}th time; {self._kept()}") from error
+                furthest = max(furthest, self.reached)
+                self.watcher.log(f"{error}; goes on from the last checkpoint")
+                self.holder.revive()
+
+    def _kept(self) -> str:
+        if not self.file.exists():
+            return "nothing was kept yet"
+        return f"the last checkpoint is kept in {self.file}: run the same command again to continue from it"
+
+    def _first_guess(self) -> list[Any]:
+        start, *through, end = _first_guess(self.settings, self.objective, self.config_folder)
+        return [start, *through, end] if self.stages else [start, end]  # a line is not bent
 
     def _begin(self) -> Position:
-        start, *through, end = _first_guess(self.settings, self.objective, self.config_folder)
-        chain = np.stack([start, *through, end] if self.stages else [start, end])  # a line is not bent
-        self.holder: Holder = SerialHolder(self.objective)
+        chain, self.chain = self.chain or self._first_guess(), []  # the holder has it now
         self.holder.load(chain, [], {})
+        self.watcher.log(f"begins: {self.objective.size} parameters {self.holder.describe()}")
         return Position(pivots=len(chain))
 
-    def _continue(self, past: storage.Run) -> Position:
-        position = Position(**past.position)
-        pivots, registers = storage.read_vectors(self.file)
-        if isinstance(self.objective, NetworkObjective):
-            endpoints.adopt_buffers(self.file, self.objective)
-        begun = position.begun and position.stage < len(self.stages)
-        self.holder = SerialHolder(self.objective)
-        self.holder.load(pivots, moving(self.stages[position.stage], position.pivots) if begun else [], registers)
+    def _continue(self) -> Position:
+        with storage.stored(self.file) as kept:
+            past = kept.run
+            position = Position(**past.position)
+            begun = position.begun and position.stage < len(self.stages)
+            rows = moving(self.stages[position.stage], position.pivots) if begun else []
+            self.holder.load(kept.weights, rows, kept.registers if begun else {})
         self.history = before(position, past.groups["history"])
         self.summary = past.summary
-        for name, arrays in past.groups.items():
-            if name.startswith("profiles/"):
-                self.profiles[name] = _as_stored(name, arrays)
+        stored = {name: arrays for name, arrays in past.groups.items() if name.startswith("profiles/")}
+        self.profiles = {name: _as_stored(name, arrays) for name, arrays in stored.items()}
+        self.watcher.log(f"continues after {position.moves} steps, from {self.file}, {self.holder.describe()}")
         return position
 
     def _search(self, position: Position) -> Position:
@@ -134,6 +154,7 @@ class _Session:
             self._heed(f"step {report.position.step} of {report.stage.name}")
             self.history.add(report)
             self.watcher.step(report)
+            self.reached = max(self.reached, (report.position.moves, 0, 0))
         if report is not None:
             position = report.stage_done()
             self._save(position, "running")
@@ -148,6 +169,8 @@ class _Session:
 
     def _tick(self, count: int) -> None:
         self.watcher.tick(count)
+        moves, _, points = self.reached
+        self.reached = (moves, len(self.profiles), points + count)
         self._heed("measuring")
 
     def _measure(self, position: Position) -> None:
@@ -174,6 +197,7 @@ class _Session:
         self.summary["chord"] = float(np.sqrt(chords[-1, -1]))
         self.summary["disagreement"] = measure.disagreement(self.holder, position.pivots)
         self.summary["as_loaded"] = self._as_loaded()
+        self._save(position, "finished")
 
     def _as_loaded(self) -> dict[str, dict[str, float]]:
         """Metrics of endpoints that came with running statistics of their own, measured with these."""
@@ -205,9 +229,9 @@ class _Session:
         self.profiles["profiles/shadow"] = _as_stored("profiles/shadow", shadow)
 
     def _save(self, position: Position, state: str) -> None:
-        pivots = self.holder.pivots()
-        rows = np.array(moving(self.stages[position.stage], position.pivots) if position.begun else [], dtype=np.int64)
-        registers = self.holder.registers() if position.begun else {}
+        stage = self.stages[position.stage] if position.begun else None
+        rows = moving(stage, position.pivots) if stage else []
+        registers = stage.optimizer.registers() if stage else ()
         table = self.objective.table
         counts = [int(np.prod(shape)) for _, shape in table]
         attributes = {
@@ -220,23 +244,28 @@ class _Session:
         }
         groups: dict[str, dict[str, Variable]] = {
             "path": {
-                "pivot": (("pivot",), np.arange(len(pivots))),
-                "weights": (("pivot", "parameter"), pivots),
+                "pivot": (("pivot",), np.arange(position.pivots)),
+                "weights": (("pivot", "parameter"), self._rows(range(position.pivots), self.holder.pivot)),
             },
             "optimizer": {
-                "moving": (("moving",), rows),
-                **{name: (("moving", "parameter"), values) for name, values in registers.items()},
+                "moving": (("moving",), np.array(rows, dtype=np.int64)),
+                **{n: (("moving", "parameter"), self._rows(rows, partial(self.holder.register, n))) for n in registers},
             },
             "parameters": {
                 "name": (("tensor",), np.array([name for name, _ in table])),
                 "shape": (("tensor",), np.array(["x".join(map(str, shape)) for _, shape in table])),
                 "offset": (("tensor",), np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)),
             },
-            "buffers": _buffers(self.objective),
+            "buffers": {n: (tuple(f"{n}_{i}" for i in range(b.ndim)), b) for n, b in _buffers(self.objective).items()},
             "history": self.history.variables(),
             **self.profiles,
         }
         storage.write(self.file, attributes, groups)
+
+    def _rows(self, rows: Sequence[int], vector: Callable[[int], Any]) -> storage.Rows:
+        """Vectors [n, M] to be kept, fetched one by one: they need not all fit in this process."""
+        dtype = np.dtype(str(self.objective.dtype).removeprefix("torch."))
+        return storage.Rows((len(rows), self.objective.size), dtype, lambda n: vector(rows[n]))
 
     def _compare(self, past: storage.Run) -> None:
         old, new = ({k: v for k, v in c.items() if k not in UNCOMPARED} for c in (past.config, self.config))
@@ -248,26 +277,11 @@ class _Session:
             )
 
 
-def _buffers(objective: Objective) -> dict[str, Variable]:
+def _buffers(objective: Objective) -> dict[str, Any]:
+    """The buffers that all points share, as arrays."""
     if not isinstance(objective, NetworkObjective):
         return {}
-    shared = {n: b for n, b in objective.buffers.items() if n.rpartition(".")[2] not in STATISTICS}
-    return {
-        name: (tuple(f"{name}_{axis}" for axis in range(buffer.ndim)), buffer.cpu().numpy())
-        for name, buffer in shared.items()
-    }
-
-
-def prepare_torch() -> None:
-    """Make torch choose kernels that give the same bits every time, as far as it can, and keep memory it frees."""
-    torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.deterministic = True
-    # glibc hands large blocks back to the system and faults them in again at every layer of every step: with these
-    # three limits raised a ResNet-20 step on a CPU is 5 to 10 % faster (numbers: M_* of malloc.h)
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        for option, value in ((-3, 32 << 20), (-1, (1 << 31) - 1), (-2, 64 << 20)):
-            mallopt(option, value)
+    return {n: b.cpu().numpy() for n, b in objective.buffers.items() if n.rpartition(".")[2] not in STATISTICS}
 
 
 def _first_guess(settings: RunSettings, objective: Objective, folder: Path) -> list[Any]:

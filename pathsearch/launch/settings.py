@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, Union
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationError, model_validator
 
+from pathsearch.holders import HolderSettings
 from pathsearch.methods import Bezier, Method
 from pathsearch.objectives import NetworkSettings, ObjectiveSettings
 from pathsearch.optimizers import Adam, Optimizer, Sgd
@@ -101,6 +102,7 @@ class RunSettings(Settings):
     measure: Measurement = Measurement()
     checkpoint: Checkpoints = Checkpoints()
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    holder: Annotated[HolderSettings, BeforeValidator(named)] = HolderSettings()
 
     @model_validator(mode="before")
     @classmethod
@@ -129,5 +131,5 @@ class RunSettings(Settings):
         return self
 
 
-UNCOMPARED = ("checkpoint",)
+UNCOMPARED = ("checkpoint", "holder")
 """Top-level keys that do not change a run's result, so that it may continue with other values."""

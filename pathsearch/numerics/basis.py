@@ -35,6 +35,11 @@ def norms(a: Array, gram: Array) -> Array:
     return np.sqrt(np.maximum(dots(a, a, gram), 0.0))
 
 
+def whole_norm(a: Array, gram: Array) -> float:
+    """Euclidean length of a combination over all pivots together; rounding below zero counts as zero."""
+    return float(np.sqrt(max(dots(a, a, gram).sum(), 0.0)))
+
+
 def capped(move: Array, gram: Array, cap: float | None) -> Array:
     """A move [n, k] with each pivot's length at most `cap`."""
     if cap is None:

@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from pathsearch.numerics.basis import GEOMETRY, Array, capped, dots, unit, widen
+from pathsearch.numerics.basis import GEOMETRY, Array, capped, dots, unit, whole_norm, widen
 from pathsearch.optimizers.rules import Memory, Plan
 from pathsearch.settings import Settings
 
@@ -34,7 +34,7 @@ class Fire(Settings):
         dt = float(memory.get("dt", self.dt))
         mixing, streak = float(memory.get("mixing", self.mixing)), int(memory.get("streak", 0))
         if dots(force, velocity, gram).sum() > 0.0:  # the power P = F·v
-            speed, strength = np.sqrt(dots(velocity, velocity, gram).sum()), np.sqrt(dots(force, force, gram).sum())
+            speed, strength = whole_norm(velocity, gram), whole_norm(force, gram)
             velocity = (1.0 - mixing) * velocity + mixing * speed / strength * force
             streak += 1
             if streak > self.delay:

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from pathsearch.numerics.basis import GEOMETRY, Array, capped, dots, unit, widen
+from pathsearch.numerics.basis import GEOMETRY, Array, capped, dots, unit, whole_norm, widen
 from pathsearch.optimizers.fire import default_cap
 from pathsearch.optimizers.rules import Memory, Plan
 from pathsearch.settings import Settings
@@ -40,7 +40,7 @@ class Lbfgs(Settings):
         dot = lambda a, b: float(dots(a, b, gram).sum())
         longest = self.max_step or memory.get("longest") or default_cap(gram, 0.8)
         cap, scale = memory.get("cap") or longest, memory.get("scale")
-        strength = np.sqrt(dot(force, force))
+        strength = whole_norm(force, gram)
         count, slots = int(memory.get("count", 0)), list(memory.get("slots", []))
 
         pairs = [(step(slot), change(slot)) for slot in slots]
@@ -50,20 +50,20 @@ class Lbfgs(Settings):
             before = unit(n, k, GEOMETRY)
             s, y = step(last), before - force
             # a pair without positive curvature says nothing of a minimum: it is left out
-            if dot(s, y) > 1e-10 * np.sqrt(dot(s, s) * dot(y, y)):
+            if dot(s, y) > 1e-10 * whole_norm(s, gram) * whole_norm(y, gram):
                 pairs.append((s, y))
                 slots.append(last)
                 assign[f"change{last}"] = y
                 scale = dot(s, y) / dot(y, y)
             # a force has no energy to descend by; that it swells tells that the step went beyond what is known
-            if strength > WORSE * np.sqrt(dot(before, before)):
+            if strength > WORSE * whole_norm(before, gram):
                 pairs, slots, cap, scale = [], [], cap and CUT * cap, scale and CUT * scale
             elif cap is not None and longest is not None:
                 cap = min(GROW * cap, longest)
         slot = count % self.memory
 
         direction = _two_loops(force, pairs, dot)
-        if strength > 0.0 and dot(direction, force) < 1e-3 * strength * np.sqrt(dot(direction, direction)):
+        if strength > 0.0 and dot(direction, force) < 1e-3 * strength * whole_norm(direction, gram):
             pairs, slots, direction = [], [], force  # nearly across the force: the model is wrong, begin anew
         if not pairs and scale is not None:
             direction = scale * force

@@ -1,6 +1,6 @@
 """What an optimiser says to the holder: linear assignments, and the few rules that are not linear."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pathsearch.numerics.basis import Array
@@ -34,3 +34,8 @@ class Plan:
 
     assign: dict[str, Array] = field(default_factory=dict)
     adaptive: Adaptive | None = None
+
+    def of(self, rows: list[int]) -> "Plan":
+        """The plan of some of the movable pivots, counted from 0."""
+        adaptive = self.adaptive and replace(self.adaptive, force=self.adaptive.force[rows])
+        return Plan({name: weights[rows] for name, weights in self.assign.items()}, adaptive)

@@ -1,7 +1,7 @@
 """The file a run is kept in."""
 
-from pathsearch.storage.reader import Run, read, read_buffers, read_vectors
+from pathsearch.storage.reader import Run, Stored, read, read_vectors, stored
 from pathsearch.storage.schema import FORMAT_VERSION
-from pathsearch.storage.writer import sweep, write
+from pathsearch.storage.writer import Rows, sweep, write
 
-__all__ = ["FORMAT_VERSION", "Run", "read", "read_buffers", "read_vectors", "sweep", "write"]
+__all__ = ["FORMAT_VERSION", "Rows", "Run", "Stored", "read", "read_vectors", "stored", "sweep", "write"]

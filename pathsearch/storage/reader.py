@@ -31,37 +31,52 @@ class Run:
     shape: tuple[int, int]
     """(pivots, parameters)"""
     groups: dict[str, Arrays]
-    """Arrays of `history`, `parameters` and whatever `profiles/…` are there, by group."""
+    """Arrays of `history`, `parameters`, `buffers` and whatever `profiles/…` are there, by group."""
 
 
 def read(where: str | Path) -> Run:
     """Read a run folder or its `path.h5`. Raises PathsearchError where there is none, or a damaged one."""
     file = located(where)
     with _opened(file) as h5:
-        attributes = {name: json.loads(h5.attrs[name]) for name in ("config", "position", "summary", "versions")}
-        names = ["history", "parameters", *(f"profiles/{name}" for name in h5.get("profiles", {}))]
-        groups = {name: _arrays(h5[name]) for name in names}
-        return Run(
-            file=file,
-            state=str(h5.attrs["state"]),
-            origin=str(h5.attrs["origin"]),
-            shape=h5["path/weights"].shape,
-            groups=groups,
-            **attributes,
-        )
+        return _run(file, h5)
+
+
+def _run(file: Path, h5: h5py.File) -> Run:
+    attributes = {name: json.loads(h5.attrs[name]) for name in ("config", "position", "summary", "versions")}
+    names = ["history", "parameters", "buffers", *(f"profiles/{name}" for name in h5.get("profiles", {}))]
+    groups = {name: _arrays(h5[name]) for name in names}
+    return Run(
+        file=file,
+        state=str(h5.attrs["state"]),
+        origin=str(h5.attrs["origin"]),
+        shape=h5["path/weights"].shape,
+        groups=groups,
+        **attributes,
+    )
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An open file's long vectors: weights [N, M] and registers [n, M] are read row by row, `weights[k]`."""
+
+    run: Run
+    weights: h5py.Dataset
+    registers: dict[str, h5py.Dataset]
+
+
+@contextmanager
+def stored(where: str | Path) -> Iterator[Stored]:
+    """Open a run's file for its vectors. Raises PathsearchError as `read` does."""
+    file = located(where)
+    with _opened(file) as h5:
+        registers = {name: item for name, item in h5["optimizer"].items() if item.ndim == 2}
+        yield Stored(_run(file, h5), h5["path/weights"], registers)
 
 
 def read_vectors(where: str | Path) -> tuple[NDArray[Any], Arrays]:
     """The pivots [N, M] of a run, and the optimiser's registers [n, M]."""
-    with _opened(located(where)) as h5:
-        registers = {name: array for name, array in _arrays(h5["optimizer"]).items() if array.ndim == 2}
-        return h5["path/weights"][()], registers
-
-
-def read_buffers(where: str | Path) -> Arrays:
-    """The network's buffers that all points of a run share."""
-    with _opened(located(where)) as h5:
-        return _arrays(h5["buffers"])
+    with stored(where) as run:
+        return run.weights[()], {name: values[()] for name, values in run.registers.items()}
 
 
 def located(where: str | Path) -> Path:

@@ -2,10 +2,13 @@
 
 import json
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 from numpy.typing import NDArray
 
 from pathsearch.errors import PathsearchError, one_line
@@ -14,7 +17,21 @@ from pathsearch.storage.schema import FORMAT, FORMAT_VERSION, USER_BLOCK, checks
 SLACK = 1 << 20  # bytes of metadata beside the arrays
 LARGEST_CHUNK = 1 << 28  # elements: HDF5 takes chunks below 4 GiB
 
-Variable = tuple[tuple[str, ...], NDArray[Any]]
+
+@dataclass(frozen=True)
+class Rows:
+    """An array [n, M] whose rows are asked for one after another as they are written."""
+
+    shape: tuple[int, int]
+    dtype: np.dtype[Any]
+    row: Callable[[int], NDArray[Any]]
+
+    @property
+    def nbytes(self) -> int:
+        return self.shape[0] * self.shape[1] * self.dtype.itemsize
+
+
+Variable = tuple[tuple[str, ...], NDArray[Any] | Rows]
 """Names of an array's dimensions, and the array."""
 
 
@@ -44,11 +61,12 @@ def write(file: Path, attributes: dict[str, Any], groups: dict[str, dict[str, Va
         os.replace(partial, file)
         _sync_folder(file.parent)
     except (OSError, RuntimeError) as error:
-        partial.unlink(missing_ok=True)
         kept = "the last checkpoint is kept" if file.exists() else "nothing was kept yet"
         raise PathsearchError(
             f"cannot write {file}: {one_line(error)}; {kept}. Free some space, then run again to continue"
         ) from error
+    finally:
+        partial.unlink(missing_ok=True)  # whatever went wrong; put in place it is gone already
 
 
 def _reserve(file: Path, size: int) -> None:
@@ -73,10 +91,15 @@ def sweep(file: Path) -> None:
 def _write_group(group: h5py.Group, variables: dict[str, Variable]) -> None:
     for name, (dims, array) in variables.items():
         options: dict[str, Any] = {}
+        if dims[-1:] == ("parameter",) and array.nbytes:
+            options = {"chunks": (1, min(array.shape[1], LARGEST_CHUNK)), "fletcher32": True}
+        if isinstance(array, Rows):
+            kept = group.create_dataset(name, array.shape, array.dtype, **options)
+            for n in range(len(kept)):
+                kept[n] = array.row(n)
+            continue
         if array.dtype.kind in "OU":
             array, options = array.astype(object), {"dtype": h5py.string_dtype()}
-        elif dims[-1:] == ("parameter",) and array.size:
-            options = {"chunks": (1, min(array.shape[1], LARGEST_CHUNK)), "fletcher32": True}
         group.create_dataset(name, data=array, **options)
     sizes = {dim: size for dims, array in variables.values() for dim, size in zip(dims, array.shape)}
     for dim, size in sizes.items():

@@ -9,7 +9,7 @@ from pathsearch.methods.stages import Stage
 from pathsearch.numerics.schedules import SCHEDULES
 from pathsearch.objectives.function import FunctionObjective
 from pathsearch.optimizers import Adam, Fire, Lbfgs, Sgd
-from tests.conftest import searched
+from tests.conftest import path_of, searched
 
 M, STEPS = 6, 25
 generator = torch.Generator().manual_seed(0)
@@ -26,7 +26,7 @@ def ours(optimizer, steps=STEPS):
     """Both starts moved at once, as two pivots that do not know each other; returns their end [2, M]."""
     stage = Stage("test", Minimise({0: 0, 1: 0}), optimizer, steps, rows=(0, 1))
     holder, _ = searched(FunctionObjective(bowl, M, torch.float64, torch.device("cpu")), STARTS, [stage])
-    return holder.pivots()
+    return path_of(holder)
 
 
 def torchs(make, schedule="constant"):

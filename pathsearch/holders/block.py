@@ -1,0 +1,122 @@
+"""A contiguous block of a path's pivots on one device: the arithmetic that all holders share."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pathsearch.holders import vectors
+from pathsearch.numerics.basis import Array
+from pathsearch.numerics.seeds import Key
+from pathsearch.objectives.protocol import Objective
+from pathsearch.objectives.stacks import STACKS
+from pathsearch.optimizers.rules import Plan
+
+Own = dict[int, torch.Tensor]
+
+
+class Block:
+    """Pivots by their index in a path of `count`, and copies of `others`, which other blocks own.
+
+    `movable` are the own pivots that move, each with its registers; `gradients` are those of the last evaluation.
+    """
+
+    def __init__(self, objective: Objective) -> None:
+        self.objective = objective
+        self.count = 0
+        self.own: Own = {}
+        self.others: Own = {}
+        self.movable: list[int] = []
+        self.gradients: Own = {}
+        self.registers: dict[str, Own] = {}
+        self.stack = "loop"
+
+    def take(self, row: int, vector: Any) -> None:
+        """Own a pivot with these weights [M]."""
+        self.own[row] = self.tensor(vector)
+
+    def begin(self, count: int, movable: Iterable[int], registers: Iterable[str]) -> None:
+        """Make the path `count` pivots long, of which the own among `movable` move, with registers of zeros."""
+        self.count = count
+        self.movable = [row for row in movable if row in self.own]
+        self.gradients = {}
+        self.registers = {name: {row: self._zeros() for row in self.movable} for name in registers}
+
+    def evaluate(self, mix: Array, back: Array, keys: list[Key]) -> Array:
+        """Losses [S] at mixtures [S, N]; keeps the gradients they add to any pivot, as in `Sample`."""
+        spare, self.gradients = self.gradients, {}
+        losses: list[torch.Tensor] = [torch.zeros(())] * len(mix)
+        uphill = [s for s in range(len(mix)) if back[s].any()]
+        for s in np.setdiff1d(np.arange(len(mix)), uphill):
+            losses[s] = self.objective.loss(self.point(mix[s]), keys[s])
+        points = ((self.point(mix[s]), keys[s]) for s in uphill)
+        for s, (loss, gradient) in zip(uphill, STACKS[self.stack](self.objective, points)):
+            losses[s] = loss
+            for row in map(int, np.flatnonzero(back[s])):
+                if row in self.gradients:
+                    self.gradients[row].add_(gradient, alpha=back[s, row])
+                else:
+                    room = spare[row] if row in spare else self._zeros()
+                    self.gradients[row] = torch.mul(gradient, back[s, row], out=room)
+        return vectors.array(torch.stack([loss.double() for loss in losses])) if losses else np.zeros(0)
+
+    def gram(self) -> Array:
+        """Gram matrices [n, k, k] of (d⁻, d⁺, g, *registers) of the own movable pivots."""
+        for row in self.movable:
+            self.gradients.setdefault(row, self._zeros())
+        return vectors.gram(self.known, self.count, self.movable, self.gradients, list(self.registers.values()))
+
+    def update(self, plan: Plan) -> None:
+        """Carry out the own rows of a plan."""
+        vectors.update(self.known, self.count, self.movable, self.gradients, self.registers, plan)
+
+    def mix(self, mixture: dict[int, Array], movable: list[int], registers: dict[str, Own]) -> None:
+        """Own the rows of `mixture` instead, each such a mixture [N] of the old pivots.
+
+        Registers go along where `movable` and the number of pivots stay; `registers` are copies of others' ones.
+        """
+        kept = {name: {**registers.get(name, {}), **own} for name, own in self.registers.items()}
+        only = np.zeros(self.count)
+        only[movable] = 1.0
+        self.movable = [row for row in movable if row in mixture]
+        self.registers = {
+            name: {row: vectors.mixed(mixture[row] * only, old) for row in self.movable} for name, old in kept.items()
+        }
+        self.own = {row: vectors.mixed(weights, self.known) for row, weights in mixture.items()}
+        self.gradients, self.others = {}, {}
+
+    def lengths(self) -> dict[int, float]:
+        """Lengths of the segments that begin at own pivots."""
+        known, rows = self.known, [row for row in self.own if row + 1 < self.count]
+        return {row: vectors.distance(known[row], known[row + 1]) for row in rows}
+
+    def loss(self, weights: Array, keys: list[Key]) -> float:
+        """The loss at a mixture [N] of pivots, averaged over mini-batches."""
+        point = self.point(weights)
+        return float(torch.stack([self.objective.loss(point, key) for key in keys]).double().mean())
+
+    def point(self, weights: Array) -> torch.Tensor:
+        """A mixture [N] of pivots."""
+        (used,) = np.nonzero(weights)
+        if len(used) == 1 and weights[used[0]] == 1.0:
+            return self.known[int(used[0])]
+        return vectors.mixed(weights, self.known)
+
+    @property
+    def known(self) -> Own:
+        """Every pivot there is a copy of."""
+        return {**self.others, **self.own}
+
+    def tensor(self, vector: Any) -> torch.Tensor:
+        """A copy of a vector [M], in the objective's precision and on its device."""
+        return self._zeros().copy_(torch.from_numpy(np.array(vector)))
+
+    def _zeros(self) -> torch.Tensor:
+        return vectors.zeros(self.objective.size, self.objective.dtype, self.objective.device)
+
+
+def numpy(vector: torch.Tensor) -> NDArray[Any]:
+    """A vector as an array of its own."""
+    return np.array(vector.cpu().numpy())

@@ -1,0 +1,119 @@
+"""A Ray cluster, and room on it: the user's own or one started for this run; errors that say what to do."""
+
+import logging
+import math
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+import torch
+from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
+
+from pathsearch.errors import PathsearchError, one_line
+from pathsearch.holders.settings import HolderSettings
+
+ANSWER = 5.0  # seconds for a cluster's address to answer
+ROOM = 30.0  # seconds for other work on a cluster to make room
+
+
+def join(options: HolderSettings) -> bool:
+    """Connect to the cluster that options name; False where this process is connected already.
+
+    Raises PathsearchError where there is none.
+    """
+    if ray.is_initialized():
+        return False
+    address = options.address or os.environ.get("RAY_ADDRESS") or "local"
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # `Worker` sees to that itself
+    common: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if address == "local":
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # no port of ours is open to others on this machine
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        cores = max(os.cpu_count() or 1, math.ceil((options.actors or 1) * options.cpus_per_actor))
+        common |= {"num_cpus": cores, "num_gpus": torch.cuda.device_count(), "include_dashboard": False}
+    else:
+        _refuse_silent(address)
+    with _handlers_kept():
+        try:
+            ray.init(address=address, **common)
+        except Exception as error:  # Ray has one for each way of not being there
+            raise PathsearchError(f"holder.address={address}: {_advice(one_line(error))}") from error
+    return True
+
+
+def reserve(options: HolderSettings, fewer: bool) -> tuple[PlacementGroup, float]:
+    """Room for all actors at once, and the GPUs each gets. `fewer`: as many actors as fit will do.
+
+    Raises PathsearchError, with what was asked for and what there is, where there is no room.
+    """
+    there = ray.cluster_resources()
+    gpus, cpus = options.gpus_per_actor, options.cpus_per_actor
+    gpus = (1.0 if there.get("GPU", 0) >= 1 else 0.0) if gpus is None else gpus
+    room = there.get("CPU", 0) / cpus if gpus == 0 else min(there.get("CPU", 0) / cpus, there.get("GPU", 0) / gpus)
+    fitting = math.floor(room + 1e-9)
+    actors = options.actors or max(fitting, 1)
+    actors = max(1, min(actors, fitting)) if fewer else actors
+    asked = f"{actors} actors with {gpus:g} GPU and {cpus:g} CPU each"
+    if actors > fitting:
+        raise PathsearchError(
+            f"holder asks for {asked}, the cluster has {_said(there)}: set holder.actors={max(fitting, 1)} or less, "
+            "or change holder.gpus_per_actor or holder.cpus_per_actor"
+        )
+    bundle = {"CPU": cpus, **({"GPU": gpus} if gpus else {})}
+    group = placement_group([bundle] * actors, strategy="PACK")
+    if not group.wait(timeout_seconds=ROOM):
+        remove_placement_group(group)
+        raise PathsearchError(
+            f"no room for {asked} within {ROOM:g} s: of {_said(there)}, free are {_said(ray.available_resources())}; "
+            "wait for other work on the cluster to end, or ask for less"
+        )
+    return group, gpus
+
+
+def _said(resources: dict[str, float]) -> str:
+    return f"{resources.get('GPU', 0):g} GPUs and {resources.get('CPU', 0):g} CPUs"
+
+
+def _refuse_silent(address: str) -> None:
+    """Raise PathsearchError at once where nothing answers: Ray itself would try for a long while."""
+    host, colon, port = address.rpartition(":")
+    if "://" in address:
+        raise PathsearchError(
+            f"holder.address={address}: connect from a machine of the cluster, with host:port or auto "
+            "(or `ray job submit -- pathsearch run …`)"
+        )
+    if not colon:
+        return  # auto
+    try:
+        socket.create_connection((host, int(port)), timeout=ANSWER).close()
+    except (OSError, ValueError) as error:
+        raise PathsearchError(
+            f"holder.address={address}: nothing answers there ({error}): start Ray with `ray start --head`, "
+            "or use holder.address=local"
+        ) from error
+
+
+def _advice(said: str) -> str:
+    if "Version mismatch" in said:
+        return f"{said}; install the cluster's Ray and Python here, or start the cluster from this environment"
+    if "Could not find any running Ray" in said:
+        return "no Ray is running here: start it with `ray start --head`, or use holder.address=local"
+    return said
+
+
+@contextmanager
+def _handlers_kept() -> Iterator[None]:
+    """Ray replaces the handler of SIGTERM, which is ours to heed."""
+    try:
+        kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:
+        kept = {}
+    try:
+        yield
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)

@@ -1,0 +1,40 @@
+"""Who holds the vectors: the options of `holder:` in a configuration."""
+
+import os
+from typing import Literal
+
+import torch
+from pydantic import Field, model_validator
+
+from pathsearch.settings import Settings
+
+
+class HolderSettings(Settings):
+    """Serial: one device, this process. Ray: actors, each with a block of images on a device of its own."""
+
+    name: Literal["auto", "serial", "ray"] = Field(
+        "auto", description="auto: ray where there are several GPUs, actors or an address are given; else serial"
+    )
+    actors: int | None = Field(None, ge=1, description="default: one for each GPU of the cluster, or each core")
+    gpus_per_actor: float | None = Field(None, ge=0, description="may be a fraction; default: 1 where there are GPUs")
+    cpus_per_actor: float = Field(1.0, gt=0, description="cores, and threads that torch uses")
+    address: str | None = Field(
+        None, description="of a Ray cluster, or auto; default: $RAY_ADDRESS, else `local`, one started for this run"
+    )
+    timeout: float = Field(600.0, gt=0, description="seconds after which an actor that does not answer is given up")
+
+    @model_validator(mode="after")
+    def _serial_has_no_actors(self) -> "HolderSettings":
+        if self.name == "serial" and (self.actors or self.address or self.gpus_per_actor):
+            raise ValueError(
+                "the serial holder has no actors: leave out actors, gpus_per_actor and address, or use ray"
+            )
+        return self
+
+    @property
+    def kind(self) -> str:
+        """What `auto` comes to on this machine."""
+        if self.name != "auto":
+            return self.name
+        asked = (self.actors or 1) > 1 or self.address is not None or "RAY_ADDRESS" in os.environ
+        return "ray" if asked or torch.cuda.device_count() > 1 else "serial"

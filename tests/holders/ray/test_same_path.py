@@ -1,0 +1,121 @@
+"""The same configuration gives the same path on the serial holder and on 1, 2, 3 or 5 actors."""
+
+import numpy as np
+import pytest
+import torch
+
+from pathsearch.holders import SerialHolder
+from pathsearch.holders.protocol import pivots
+from pathsearch.holders.ray import RayHolder
+from pathsearch.holders.settings import HolderSettings
+from pathsearch.methods import AutoNeb, Bezier, Neb, Polygon, String
+from pathsearch.methods.minimise import Minimise
+from pathsearch.methods.stages import Stage
+from pathsearch.objectives import SURFACES, NetworkSettings
+from pathsearch.optimizers import Adam, Fire, Lbfgs, Sgd
+from pathsearch.search import Position, search
+from tests.conftest import surface
+
+NETWORK = {
+    "name": "network",
+    "model": {"name": "mlp", "args": {"width": 16, "depth": 1}},
+    "data": "digits",
+    "batch": 50,
+    "weight_decay": 1e-4,
+}
+CYCLES = [
+    {"insert": {"rule": "equal", "count": 3}},
+    {"insert": {"rule": "highest", "count": 2}, "repeat": 2, "optimizer": {"lr": 0.02}},
+]
+
+
+def network():
+    return NetworkSettings.model_validate(NETWORK).open(None, torch.device("cpu"))
+
+
+def muller_brown():
+    return surface("muller-brown")
+
+
+training = [Stage("train", Minimise({0: 0, 1: 1}), Sgd(lr=0.1), 30, rows=(0, 1))]
+ON_NETWORK = {
+    "neb": training + Neb(images=5).stages(Sgd(lr=0.05), 50, None),
+    "springs": training + Neb(images=5, spring=1.0).stages(Sgd(lr=0.05, nesterov=True), 50, None),
+    "adam": training + String(images=4).stages(Adam(), 50, None),
+    "autoneb": training + AutoNeb(cycles=CYCLES).stages(Sgd(lr=0.05), 20, None),
+    "one sample": training + Bezier(bends=2).stages(Sgd(lr=0.05), 50, None),
+}
+ADDED_UP = {
+    "bezier": training + Bezier(bends=1, samples=4).stages(Sgd(lr=0.05), 50, None),
+    "polygon": training + Polygon(bends=3, samples=7).stages(Adam(), 50, None),
+}
+ON_SURFACE = {
+    "lbfgs": Neb(images=7, climb=True).stages(Lbfgs(memory=3), 50, None),
+    "fire": Neb(images=7, spring=500.0).stages(Fire(), 50, None),
+}
+
+
+@pytest.fixture(scope="module", params=[1, 2, 3, 5])
+def networks(request, ray_cluster):
+    """A holder of so many actors."""
+    yield from held(network, request.param)
+
+
+@pytest.fixture(scope="module", params=[2, 5])
+def surfaces(request, ray_cluster):
+    yield from held(muller_brown, request.param)
+
+
+def held(make, actors):
+    holder = RayHolder(make, make().metrics, HolderSettings(name="ray", actors=actors))
+    yield holder
+    holder.close()
+
+
+@pytest.fixture(scope="module")
+def serial():
+    """Results of the serial holder on one thread, as each actor has one."""
+    known = {}
+
+    def result(make, name, stages):
+        if name not in known:
+            threads = torch.get_num_threads()
+            torch.set_num_threads(1)
+            known[name] = found(SerialHolder(make()), make, stages)
+            torch.set_num_threads(threads)
+        return known[name]
+
+    return result
+
+
+def found(holder, make, stages):
+    """Pivots and the losses of all steps."""
+    objective = make()
+    known = SURFACES["muller-brown"]
+    ends = [known.start, known.end] if make is muller_brown else [objective.initial(k).numpy() for k in (0, 1)]
+    holder.load(np.array(ends), [], {})
+    reports = list(search(holder, stages, Position(2), 0, objective.stochastic))
+    losses = np.concatenate([report.losses for report in reports])
+    return pivots(holder, reports[-1].position.pivots), losses
+
+
+@pytest.mark.parametrize("name", ON_NETWORK)
+def test_the_same_bits_of_a_network(name, networks, serial):
+    compare(networks, serial, network, name, ON_NETWORK[name])
+
+
+@pytest.mark.parametrize("name", ON_SURFACE)
+def test_the_same_bits_on_a_surface(name, surfaces, serial):
+    compare(surfaces, serial, muller_brown, name, ON_SURFACE[name])
+
+
+@pytest.mark.parametrize("name", ADDED_UP)
+def test_gradients_added_up_in_another_order(name, networks, serial):
+    compare(networks, serial, network, name, ADDED_UP[name], atol=1e-5)
+
+
+def compare(holder, serial, make, name, stages, atol=0.0):
+    wanted, wanted_losses = serial(make, name, stages)
+    ours, losses = found(holder, make, stages)
+    np.testing.assert_allclose(ours, wanted, rtol=0, atol=atol)
+    np.testing.assert_allclose(losses, wanted_losses, rtol=0, atol=10 * atol)
