@@ -38,12 +38,12 @@ def path_of(holder: SerialHolder) -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def ray_cluster():
-    """A Ray of eight declared cores and GPUs in this process, whatever hardware there is."""
+    """A Ray of twelve declared cores and GPUs in this process, whatever hardware there is."""
     ray = pytest.importorskip("ray")
     ray.init(
         address="local",
-        num_cpus=8,
-        num_gpus=8,
+        num_cpus=12,
+        num_gpus=12,
         include_dashboard=False,
         log_to_driver=False,
         logging_level="ERROR",

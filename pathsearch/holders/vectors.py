@@ -5,6 +5,7 @@ cut anywhere without changing a bit. Inner products are float64, summed over chu
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ import torch
 from pathsearch.numerics.basis import Array
 from pathsearch.optimizers.rules import Adaptive, Plan
 
-CHUNK = 1 << 18  # elements: a few such vectors fit a core's cache, in float64 too
+CHUNK = 1 << 18  # elements: large enough that what Python spends on a chunk does not count
 ALIGNMENT = 64  # elements
 
 Rows = Mapping[int, torch.Tensor]
@@ -30,14 +31,18 @@ def zeros(size: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
 
 def gram(pivots: Rows, count: int, rows: list[int], gradients: Rows, registers: list[Rows]) -> Array:
     """Gram matrices [n, k, k] of (d⁻, d⁺, g, *registers) of the movable `rows` of a path of `count` pivots."""
+    k = 3 + len(registers)
     if not rows:
-        return np.zeros((0, 3 + len(registers), 3 + len(registers)))
-    k, some = 3 + len(registers), gradients[rows[0]]
+        return np.zeros((0, k, k))
+    some = gradients[rows[0]]
     total = torch.zeros(len(rows), k, k, dtype=torch.float64, device=some.device)
+    room, wide = _room(2, some.dtype, some.device), _room(k, torch.float64, some.device)
     for part in chunks(len(some)):
-        for n, row in enumerate(rows):
-            own = [gradients[row][part], *(register[row][part] for register in registers)]
-            basis = torch.stack(_basis(_around(pivots, count, row, part), own)).double()
+        for n, (row, back, ahead) in enumerate(_segments(pivots, count, rows, part, room)):
+            basis = wide[:, : len(back)]
+            own = (gradients[row][part], *(register[row][part] for register in registers))
+            for target, vector in zip(basis, (back, ahead, *own)):
+                target.copy_(vector)
             total[n] += basis @ basis.T
     return array(total)
 
@@ -45,23 +50,27 @@ def gram(pivots: Rows, count: int, rows: list[int], gradients: Rows, registers: 
 def update(
     pivots: Rows, count: int, rows: list[int], gradients: Rows, registers: Mapping[str, Rows], plan: Plan
 ) -> None:
-    """Carry out a plan on `rows` in place; all right-hand sides are the old vectors."""
-    for part in chunks(len(gradients[rows[0]]) if rows else 0):
-        # neighbours' old weights are read after their new ones are written
-        old = {row: pivots[row][part].clone() for row in rows}
-        around = [_around(pivots, count, row, part, old) for row in rows]
-        for n, row in enumerate(rows):
+    """Carry out a plan on `rows`, which ascend, in place; all right-hand sides are the old vectors."""
+    if not rows:
+        return
+    some = gradients[rows[0]]
+    room = _room(3 + len(plan.assign), some.dtype, some.device)
+    for part in chunks(len(some)):
+        for n, (row, back, ahead) in enumerate(_segments(pivots, count, rows, part, room)):
             own = {name: register[row][part] for name, register in registers.items()}
-            basis = _basis(around[n], [gradients[row][part], *own.values()])
-            # dictionary order: every combination is computed before any register is written
-            moved = {name: _combined(weights[n], basis) for name, weights in plan.assign.items()}
+            basis = [back, ahead, gradients[row][part], *own.values()]
+            # every combination is computed before any vector is written
+            moved = {
+                name: _combined(weights[n], basis, out[: len(back)])
+                for out, (name, weights) in zip(room[3:], plan.assign.items())
+            }
             for name, values in moved.items():
                 if name == "weights":
-                    pivots[row][part] += values
+                    pivots[row][part].add_(values)
                 else:
                     own[name].copy_(values)
             if plan.adaptive is not None:
-                force = _combined(plan.adaptive.force[n], basis)
+                force = _combined(plan.adaptive.force[n], basis, room[2, : len(back)])
                 own["mean"].lerp_(force, 1.0 - plan.adaptive.beta1)
                 own["square"].mul_(plan.adaptive.beta2).addcmul_(force, force, value=1.0 - plan.adaptive.beta2)
     if plan.adaptive is not None:
@@ -111,31 +120,40 @@ def _total(partial: Callable[[slice], torch.Tensor], vector: torch.Tensor) -> fl
     return float(total)
 
 
-Around = tuple[torch.Tensor | None, torch.Tensor, torch.Tensor | None]
+@lru_cache(maxsize=8)
+def _room(vectors: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """Room for parts of so many vectors, kept: asking the system for it anew would take as long as the arithmetic."""
+    return torch.empty(vectors, CHUNK, dtype=dtype, device=device)
 
 
-def _around(pivots: Rows, count: int, row: int, part: slice, old: Rows | None = None) -> Around:
-    """Part of the pivot before a row, of the row, and of the one after it; None beyond the ends."""
+def _segments(
+    pivots: Rows, count: int, rows: list[int], part: slice, room: torch.Tensor
+) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
+    """Part of d⁻ and d⁺ of each row; a segment is worked out once, before either of its pivots moves."""
+    last = -2
+    back, ahead = (some[: len(pivots[rows[0]][part])] for some in room[:2])
+    for row in rows:
+        here = pivots[row][part]
+        if row == last + 1:
+            back, ahead = ahead, back
+        elif row > 0:
+            torch.sub(here, pivots[row - 1][part], out=back)
+        else:
+            back.zero_()  # an end has one neighbour: the missing difference counts as zero
+        if row + 1 < count:
+            torch.sub(pivots[row + 1][part], here, out=ahead)
+        else:
+            ahead.zero_()
+        yield row, back, ahead
+        last = row
 
-    def at(k: int) -> torch.Tensor:
-        return old[k] if old is not None and k in old else pivots[k][part]
 
-    return at(row - 1) if row > 0 else None, at(row), at(row + 1) if row + 1 < count else None
-
-
-def _basis(around: Around, own: list[torch.Tensor]) -> list[torch.Tensor]:
-    before, here, after = around
-    # an end has one neighbour: the missing difference counts as zero
-    back = here - before if before is not None else torch.zeros_like(here)
-    ahead = after - here if after is not None else torch.zeros_like(here)
-    return [back, ahead, *own]
-
-
-def _combined(weights: Array, basis: list[torch.Tensor]) -> torch.Tensor:
-    total = torch.zeros_like(basis[0])
-    for k in np.flatnonzero(weights):
-        total.add_(basis[k], alpha=float(weights[k]))
-    return total
+def _combined(weights: Array, basis: list[torch.Tensor], out: torch.Tensor) -> torch.Tensor:
+    first, *others = np.flatnonzero(weights) if weights.any() else [0]
+    torch.mul(basis[first], float(weights[first]), out=out)
+    for k in others:
+        out.add_(basis[k], alpha=float(weights[k]))
+    return out
 
 
 def _adaptive_step(weights: torch.Tensor, mean: torch.Tensor, square: torch.Tensor, rule: Adaptive) -> None:

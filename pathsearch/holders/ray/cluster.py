@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -17,6 +18,7 @@ from pathsearch.errors import PathsearchError, one_line
 from pathsearch.holders.settings import HolderSettings
 
 ANSWER = 5.0  # seconds for a cluster's address to answer
+TOKEN = Path.home() / ".ray" / "auth_token"  # by which processes of a cluster know each other
 ROOM = 30.0  # seconds for other work on a cluster to make room
 
 
@@ -31,7 +33,6 @@ def join(options: HolderSettings) -> bool:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # `Worker` sees to that itself
     common: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address == "local":
-        os.environ.setdefault("RAY_AUTH_MODE", "token")  # no port of ours is open to others on this machine
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         cores = max(os.cpu_count() or 1, math.ceil((options.actors or 1) * options.cpus_per_actor))
         common |= {"num_cpus": cores, "num_gpus": torch.cuda.device_count(), "include_dashboard": False}
@@ -42,6 +43,8 @@ def join(options: HolderSettings) -> bool:
             ray.init(address=address, **common)
         except Exception as error:  # Ray has one for each way of not being there
             raise PathsearchError(f"holder.address={address}: {_advice(one_line(error))}") from error
+    if TOKEN.exists():
+        TOKEN.chmod(0o600)  # Ray makes it readable for all
     return True
 
 

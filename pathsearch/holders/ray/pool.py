@@ -1,10 +1,10 @@
-"""The actors: calling them, waiting for them with a time-out, and saying which one failed and why."""
+"""The actors: what each has to do next, waiting for them with a time-out, and which one failed and why."""
 
 import math
 import pickle
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import ray
@@ -15,7 +15,7 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from pathsearch.errors import HolderLost, PathsearchError, one_line
 from pathsearch.holders.ray import cluster
-from pathsearch.holders.ray.worker import Evaluation, Facts, Worker
+from pathsearch.holders.ray.worker import Facts, Operation, Worker
 from pathsearch.holders.settings import HolderSettings
 from pathsearch.objectives.protocol import Objective
 
@@ -31,62 +31,70 @@ class Call:
 
 
 class Pool:
-    """Actors on room reserved for all of them; `bytes` counts what the coordinator sent and got, without vectors."""
+    """Actors on room reserved for all of them; `bytes` counts what the coordinator sent and got, without vectors.
+
+    Operations are queued and set off together, one message an actor, when an answer is wanted.
+    """
 
     def __init__(self, options: HolderSettings, make: Callable[[], Objective], fewer: bool = False) -> None:
         self._timeout = options.timeout
         self.bytes = 0
         self._group, gpus = cluster.reserve(options, fewer)
-        remote = ray.remote(Worker)
+        remote: Any = ray.remote(concurrency_groups={"mail": 1})(Worker)  # type: ignore[call-overload]
         threads = max(1, math.floor(options.cpus_per_actor))
         self._actors: list[Any] = [
             remote.options(
                 num_cpus=options.cpus_per_actor,
                 num_gpus=gpus,
+                enable_task_events=False,  # nobody looks at them, and a step of many actors feels them
                 scheduling_strategy=PlacementGroupSchedulingStrategy(self._group, bundle),
-            ).remote(threads, gpus > 0, options.timeout)
+            ).remote(bundle, threads, gpus > 0, options.timeout)
             for bundle in range(self._group.bundle_count)
         ]
+        self._queues: list[list[Operation]] = [[] for _ in self._actors]
         self._facts = [UNKNOWN] * len(self)
         try:
-            self._facts = self.wait([self.send(actor, "open", make) for actor in range(len(self))])
-        except PathsearchError:
+            self._facts = self._got([Call(a, actor.open.remote(make)) for a, actor in enumerate(self._actors)])
+            self._got([Call(a, actor.meet.remote(self._actors)) for a, actor in enumerate(self._actors)])
+        except BaseException:
             self.close()
             raise
 
     def __len__(self) -> int:
         return len(self._actors)
 
-    def call(self, actor: int, method: str, *arguments: Any, lists: tuple[Any, ...] = ()) -> Call:
-        """Call a method with small arguments, which are counted, and lists of references."""
-        self.bytes += len(pickle.dumps(arguments))
-        return self.send(actor, method, *arguments, *lists)
+    def queue(self, actor: int, name: str, *arguments: Any) -> None:
+        """Have an actor carry out an operation, when it is set off."""
+        self._queues[actor].append((name, arguments))
 
-    def send(self, actor: int, method: str, *arguments: Any) -> Call:
-        """Call a method without counting the bytes."""
-        return Call(actor, getattr(self._actors[actor], method).remote(*arguments))
+    def flush(self) -> dict[int, list[Any]]:
+        """Set off what is queued and wait; returns what every actor found that had something to do.
 
-    def results(self, calls: list[Call], silent: list[Call] | None = None) -> list[Any]:
-        """What calls return, counted; raises as `wait`. `silent` ones return no more than references, if anything."""
-        results = self.wait(calls + (silent or []))[: len(calls)]
-        self.bytes += sum(len(pickle.dumps(_counted(result))) for result in results)
-        return results
+        Raises HolderLost where an actor died or does not answer, PathsearchError otherwise.
+        """
+        calls = [self._call(actor, queue) for actor, queue in enumerate(self._queues) if queue]
+        self._queues = [[] for _ in self._actors]
+        return {call.actor: found for call, found in zip(calls, self._counted(calls))}
 
-    def wait(self, calls: list[Call]) -> list[Any]:
-        """What calls return. Raises HolderLost where an actor died or does not answer, PathsearchError otherwise."""
-        try:
-            return list(ray.get([call.reference for call in calls], timeout=self._timeout))
-        except RayError:
-            raise self._fault(calls) from None
-
-    def each(self, calls: list[Call], tick: Callable[[int], None]) -> list[Any]:
-        """As `results`, telling `tick` of every call that is done; the time-out is that of one call."""
-        under_way = [call.reference for call in calls]
-        while under_way:
-            done, under_way = ray.wait(under_way, num_returns=1, timeout=self._timeout)
-            self.results([call for call in calls if call.reference in done] or calls)
+    def each(self, operations: list[tuple[int, Operation]], tick: Callable[[int], None]) -> list[Any]:
+        """What single operations find, each an actor's; `tick` is told as they are done. Raises as `flush`."""
+        self.flush()
+        calls = [self._call(actor, [operation]) for actor, operation in operations]
+        by_reference = {call.reference: call for call in calls}
+        waiting, found = list(by_reference), {}
+        while waiting:
+            done, waiting = ray.wait(waiting, num_returns=1, timeout=self._timeout)
+            if not done:
+                raise self._fault(calls)
+            for reference in done:
+                found[reference] = self._counted([by_reference[reference]])[0]
             tick(len(done))
-        return self.wait(calls)
+        return [next(iter(found[call.reference]), None) for call in calls]
+
+    def vector(self, actor: int, name: str, *arguments: Any) -> Any:
+        """What a method returns or takes that is as long as the network; its bytes are not counted."""
+        self.flush()
+        return self._got([Call(actor, getattr(self._actors[actor], name).remote(*arguments))])[0]
 
     def name(self, actor: int) -> str:
         """An actor as people may look for it."""
@@ -104,6 +112,22 @@ class Pool:
             ray.kill(actor, no_restart=True)
         remove_placement_group(self._group)
 
+    def _call(self, actor: int, operations: list[Operation]) -> Call:
+        message = pickle.dumps(operations)
+        self.bytes += len(message)
+        return Call(actor, self._actors[actor].do.remote(message))
+
+    def _counted(self, calls: list[Call]) -> list[Any]:
+        answers = self._got(calls)
+        self.bytes += sum(map(len, answers))
+        return [pickle.loads(answer) for answer in answers]
+
+    def _got(self, calls: list[Call]) -> list[Any]:
+        try:
+            return list(ray.get([call.reference for call in calls], timeout=self._timeout))
+        except RayError:
+            raise self._fault(calls) from None
+
     def _fault(self, calls: list[Call]) -> PathsearchError:
         """Why waiting for calls failed: what a user can mend before deaths, deaths before what follows from them."""
         faults: list[tuple[int, PathsearchError]] = []
@@ -120,17 +144,13 @@ class Pool:
         return min(faults, key=lambda fault: fault[0], default=(0, HolderLost("an actor was lost")))[1]
 
 
-def _counted(result: Any) -> Any:
-    return replace(result, parts=[]) if isinstance(result, Evaluation) else result
-
-
 def _of_task(error: RayTaskError, who: str) -> tuple[int, PathsearchError]:
     """The fault that an exception inside an actor stands for, and its rank."""
     cause = getattr(error, "cause", error)
+    if isinstance(cause, HolderLost) or (isinstance(cause, RayError) and not isinstance(cause, RayTaskError)):
+        return 2, HolderLost(f"{who} lost touch with another actor ({one_line(cause)})")
     if isinstance(cause, PathsearchError):
         return 0, type(cause)(f"{cause}, on {who}")
-    if isinstance(cause, RayError) and not isinstance(cause, RayTaskError):
-        return 2, HolderLost(f"{who} lost what another actor had published ({type(cause).__name__})")
     if isinstance(cause, (torch.OutOfMemoryError, MemoryError)):
         return 0, PathsearchError(
             f"{who} ran out of memory: set objective.batch lower, or have fewer actors share a GPU"

@@ -1,9 +1,12 @@
-"""One actor: a block of pivots on a device of its own, and what it takes to share them with other actors."""
+"""One actor: a block of pivots on a device of its own, and the mail by which actors share what they need."""
 
 import os
+import pickle
 import platform
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +15,7 @@ import ray
 import torch
 from numpy.typing import NDArray
 
+from pathsearch.errors import HolderLost
 from pathsearch.holders import vectors
 from pathsearch.holders.block import Block, numpy
 from pathsearch.numerics.basis import Array
@@ -19,11 +23,11 @@ from pathsearch.numerics.seeds import Key
 from pathsearch.objectives.protocol import Objective
 from pathsearch.optimizers.rules import Plan
 
-References = list[Any]
-"""Names of vectors in Ray's object store: an actor publishes, others fetch, the coordinator passes them on."""
+Operation = tuple[str, tuple[Any, ...]]
+"""The name of a method of `Worker`, and its arguments."""
 
-Wanted = list[tuple[int, int, int]]
-"""Others' vectors that a call needs: (pivot, which of the lists of references that come last, place in that list)."""
+Letter = tuple[str, int, list[int]]
+"""What is sent (pivot, registers or gradient), of which pivot, to which actors."""
 
 
 @dataclass(frozen=True)
@@ -37,27 +41,28 @@ class Facts:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """An actor's part of an evaluation: losses [s] of its points, Gram matrices [n, k, k] of its movable pivots.
-
-    `gram` is None where gradients have parts on several actors; `parts` are those that other actors want; `fetched`
-    counts the bytes that came from other actors since the last evaluation.
-    """
+    """Losses [s] of an actor's points, how long they and their gradients took, bytes received since the last one."""
 
     losses: Array
-    gram: Array | None
-    parts: References
     seconds: float
-    fetched: int
+    received: int
 
 
 class Worker:
-    """What an actor answers to; the verbs are those of `Holder`, for its own block."""
+    """What an actor answers to. Operations come in lists, so that a step takes one message; mail has its own thread.
 
-    def __init__(self, threads: int, gpu: bool, timeout: float) -> None:
+    A letter is known by its kind, the version of the path it belongs to, its pivot and its sender; who waits for it
+    was told that it comes.
+    """
+
+    def __init__(self, index: int, threads: int, gpu: bool, timeout: float) -> None:
         if not gpu:  # an actor without a share of a GPU inherits the sight of all of them
             os.environ["CUDA_VISIBLE_DEVICES"] = ""
-        self._threads, self._timeout = threads, timeout
-        self._fetched = 0
+        self._index, self._threads, self._timeout = index, threads, timeout
+        self._mail: dict[tuple[Any, ...], NDArray[Any]] = {}
+        self._arrival = threading.Condition()
+        self._post = ThreadPoolExecutor(1, initializer=os.nice, initargs=(10,))  # gradients come first
+        self._received = 0
         self._moving: set[int] = set()
 
     def open(self, make: Callable[[], Objective]) -> Facts:
@@ -65,6 +70,26 @@ class Worker:
         self._block = Block(make())
         torch.set_num_threads(self._threads)  # after a user's modules had their say: bits depend on it
         return Facts(platform.node(), os.getpid(), str(self._block.objective.device))
+
+    def meet(self, actors: list[Any]) -> None:
+        """Know all actors, this one included, to send them mail."""
+        self._actors = actors
+
+    @ray.method(concurrency_group="mail", num_returns=0)
+    def receive(self, letter: tuple[Any, ...], content: NDArray[Any]) -> None:
+        with self._arrival:
+            self._mail[letter] = content
+            self._received += content.nbytes
+            self._arrival.notify_all()
+
+    def do(self, message: bytes) -> bytes:
+        """Carry out operations in order; returns what those of them have found that find something.
+
+        Both are pickled here: Ray takes several times as long for many small arrays.
+        """
+        operations: list[Operation] = pickle.loads(message)
+        found = [getattr(self, name)(*arguments) for name, arguments in operations]
+        return pickle.dumps([result for result in found if result is not None])
 
     def forget(self) -> None:
         """Own nothing."""
@@ -81,115 +106,100 @@ class Worker:
         self._moving = set(movable)
         self._block.begin(count, movable, registers)
 
+    def send(self, version: int, letters: list[Letter]) -> None:
+        """Post vectors to other actors, by a thread of its own: what follows need not wait for it."""
+        for kind, row, targets in letters:
+            if kind == "registers":
+                content = torch.stack([own[row] for own in self._block.registers.values()])
+            else:
+                content = (self._block.own if kind == "pivot" else self._block.gradients)[row]
+            letter = (kind, version, row, self._index)
+            self._post.submit(self._posted, letter, content.cpu().numpy(), targets)
+
     def evaluate(
-        self,
-        columns: list[int],
-        mix: Array,
-        back: Array,
-        keys: list[Key],
-        parts: list[int] | None,
-        wanted: Wanted,
-        *lists: References,
+        self, columns: list[int], mix: Array, back: Array, keys: list[Key], version: int, others: dict[int, int]
     ) -> Evaluation:
         """Losses and gradients at mixtures [s, columns] of the pivots, columns being those that are not all zero.
 
-        parts: pivots whose gradients other actors want; None where all gradients are whole. Others' pivots travel
-        while the gradients are worked out, unless these need them first.
+        others: pivots that come by mail, and from whom. They travel while the gradients of the own ones are worked
+        out.
         """
         full_mix, full_back = np.zeros((2, len(keys), self._block.count))
         full_mix[:, columns], full_back[:, columns] = mix, back
         if any(row not in self._block.own for row in np.flatnonzero(full_mix.any(axis=0))):
-            self._fetch(wanted, lists)
-        else:
-            self._prefetch(wanted, lists)
+            self._learn(version, others)
         begun = time.perf_counter()
         losses = self._block.evaluate(full_mix, full_back, keys)
         seconds = time.perf_counter() - begun
-        self._fetch(wanted, lists)
-        whole = parts is None
-        gram = self._block.gram() if whole else None
-        published = [] if whole else _put(self._block.gradients[row] for row in parts or [])
-        fetched, self._fetched = self._fetched, 0
-        return Evaluation(losses, gram, published, seconds, fetched)
+        self._learn(version, others)
+        received, self._received = self._received, 0
+        return Evaluation(losses, seconds, received)
 
-    def reduce(self, sources: list[list[tuple[int, int] | None]], wanted: Wanted, *lists: References) -> Array:
-        """Gram matrices [n, k, k] after adding up the parts of each own movable pivot's gradient, in the order given.
-
-        sources: for each pivot (which of the lists, place in it), None for the part that is here.
-        """
-        self._fetch(wanted, lists)
-        for row, places in zip(self._block.movable, sources):
+    def gram(self, version: int, senders: dict[int, list[int]]) -> Array:
+        """Gram matrices [n, k, k] of the own movable pivots. senders: whose parts make up a pivot's gradient."""
+        for row, actors in senders.items():
             total = None
-            for place in places:
-                part = self._block.gradients[row] if place is None else self._got(lists[place[0]][place[1]])
+            for actor in actors:  # in the same order every time: the sum's last bits depend on it
+                own = actor == self._index
+                part = self._block.gradients[row] if own else self._opened("gradient", version, row, actor)
                 total = part.clone() if total is None else total.add_(part)
             if total is not None:
                 self._block.gradients[row] = total
         return self._block.gram()
 
-    def update(self, plan: Plan, publish: list[int]) -> References:
-        """Carry out the own rows of a plan; returns the pivots to be published, as they are then."""
+    def update(self, plan: Plan) -> None:
+        """Carry out the own rows of a plan; copies of others' pivots that move are out of date then."""
         self._block.update(plan)
         self._block.others = {row: v for row, v in self._block.others.items() if row not in self._moving}
-        return self.publish(publish)
 
     def mix(
         self,
         mixture: dict[int, Array],
         count: int,
-        publish: list[int],
-        wanted: Wanted,
-        side: Wanted,
-        *lists: References,
-    ) -> References:
-        """Own these mixtures [N] of the pivots; `side` are others' registers where these go along."""
-        self._fetch(wanted, lists)
-        names = list(self._block.registers)
-        registers: dict[str, dict[int, torch.Tensor]] = {name: {} for name in names}
-        for row, which, place in side:
-            for n, name in enumerate(names):
-                registers[name][row] = self._got(lists[which][place], n)
-        self._block.mix(mixture, sorted(self._moving), registers)
-        self._block.count = count
-        return self.publish(publish)
+        still: set[int],
+        version: int,
+        others: dict[int, int],
+        registers: dict[int, int],
+    ) -> None:
+        """Own these mixtures [N] of the pivots; `still` are those that stay as they are.
 
-    def lengths(self, wanted: Wanted, *lists: References) -> dict[int, float]:
+        others, registers: pivots, and pivots whose registers go along, that come by mail, and from whom.
+        """
+        self._learn(version, others)
+        beside: dict[str, dict[int, torch.Tensor]] = {name: {} for name in self._block.registers}
+        for row, actor in registers.items():
+            for name, values in zip(beside, self._opened("registers", version, row, actor)):
+                beside[name][row] = values
+        kept = {row: v for row, v in self._block.known.items() if row in still}
+        self._block.mix(mixture, sorted(self._moving), beside)
+        self._block.count = count
+        self._block.others = {row: v for row, v in kept.items() if row not in mixture}
+
+    def lengths(self, version: int, others: dict[int, int]) -> dict[int, float]:
         """Lengths of the segments that begin at own pivots."""
-        self._fetch(wanted, lists)
+        self._learn(version, others)
         return self._block.lengths()
 
-    def chords(self, wanted: Wanted, *lists: References) -> dict[int, list[float]]:
-        """For each own pivot i its products with all pivots j ≤ i, taken from the first; others pass one by one."""
-        where = {row: (which, place) for row, which, place in wanted}
+    def products(self, row: int, version: int, others: dict[int, int]) -> dict[int, float]:
+        """Products of a pivot with the own ones from it on, taken from the first; the copy of it is dropped again."""
+        self._learn(version, others)
+        known, own = self._block.known, [i for i in self._block.own if i >= row]
+        found = {i: vectors.product(known[i], known[row], known[0]) for i in own}
+        if row > 0:
+            self._block.others.pop(row, None)
+        return found
 
-        def at(row: int) -> torch.Tensor:
-            return self._block.own[row] if row in self._block.own else self._got(lists[where[row][0]][where[row][1]])
-
-        products: dict[int, list[float]] = {row: [] for row in self._block.own}
-        origin = at(0)
-        for j in range(max(products, default=-1) + 1):
-            other = at(j)
-            for i in (row for row in products if row >= j):
-                products[i].append(vectors.product(self._block.own[i], other, origin))
-        return products
-
-    def loss(self, weights: Array, keys: list[Key], wanted: Wanted, *lists: References) -> float:
-        self._fetch(wanted, lists)
+    def loss(self, weights: Array, version: int, others: dict[int, int], keys: list[Key]) -> float:
+        self._learn(version, others)
         return self._block.loss(weights, keys)
 
-    def measure(self, weights: Array, wanted: Wanted, *lists: References) -> dict[str, float]:
-        self._fetch(wanted, lists)
+    def measure(self, weights: Array, version: int, others: dict[int, int]) -> dict[str, float]:
+        self._learn(version, others)
         return self._block.objective.measure(self._block.point(weights))
 
-    def predictions(self, weights: Array, wanted: Wanted, *lists: References) -> NDArray[np.int64] | None:
-        self._fetch(wanted, lists)
+    def predictions(self, weights: Array, version: int, others: dict[int, int]) -> NDArray[np.int64] | None:
+        self._learn(version, others)
         return self._block.objective.predictions(self._block.point(weights))
-
-    def publish(self, rows: list[int], registers: bool = False) -> References:
-        """References to own pivots, or to all registers [r, M] of own movable ones."""
-        if registers:
-            return _put(torch.stack([own[row] for own in self._block.registers.values()]) for row in rows)
-        return _put(self._block.own[row] for row in rows)
 
     def pivot(self, row: int) -> NDArray[Any]:
         return numpy(self._block.own[row])
@@ -197,23 +207,20 @@ class Worker:
     def register(self, name: str, row: int) -> NDArray[Any]:
         return numpy(self._block.registers[name][row])
 
-    def _prefetch(self, wanted: Wanted, lists: tuple[References, ...]) -> None:
-        """Make vectors set off for this node, without waiting for them."""
-        if wanted:
-            ray.wait([lists[which][place] for _, which, place in wanted], num_returns=len(wanted), timeout=0)
+    def _posted(self, letter: tuple[Any, ...], content: NDArray[Any], targets: list[int]) -> None:
+        for target in targets:
+            self._actors[target].receive.remote(letter, content)
 
-    def _fetch(self, wanted: Wanted, lists: tuple[References, ...]) -> None:
-        for row, which, place in wanted:
+    def _learn(self, version: int, others: dict[int, int]) -> None:
+        """Keep copies of others' pivots, as they come."""
+        for row, actor in others.items():
             if row not in self._block.others:
-                self._block.others[row] = self._got(lists[which][place])
+                self._block.others[row] = self._opened("pivot", version, row, actor)
 
-    def _got(self, reference: Any, index: int | None = None) -> torch.Tensor:
-        array = ray.get(reference, timeout=self._timeout)
-        array = array if index is None else array[index]
-        self._fetched += array.nbytes
-        return self._block.tensor(array)
-
-
-def _put(rows: Any) -> References:
-    # put by hand: what a method returns, Ray would send by way of the coordinator if it is small
-    return [ray.put(numpy(vector)) for vector in rows]
+    def _opened(self, *letter: Any) -> torch.Tensor:
+        """What a letter holds, once it is there; raises HolderLost where it does not come."""
+        with self._arrival:
+            if not self._arrival.wait_for(lambda: letter in self._mail, self._timeout):
+                raise HolderLost(f"{letter[0]} {letter[2]} did not come from actor {letter[3]}")
+            content = torch.from_numpy(np.array(self._mail.pop(letter)))
+        return content.to(self._block.objective.device) if content.ndim > 1 else self._block.tensor(content)
