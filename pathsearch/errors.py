@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
+
 
 class PathsearchError(Exception):
     """Something the user can mend; its text is one line that says what to do. `status` is the program's exit code."""
@@ -29,7 +31,7 @@ def blamed(what: str) -> Iterator[None]:
     """Turn whatever a user's code or file raises into a PathsearchError that names `what`."""
     try:
         yield
-    except PathsearchError:
+    except (PathsearchError, MemoryError, torch.OutOfMemoryError):
         raise
     except (Exception, SystemExit) as error:
         raise PathsearchError(f"{what} raised {type(error).__name__}: {one_line(error)}") from error

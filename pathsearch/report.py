@@ -26,6 +26,7 @@ def figures(run: Run) -> dict[str, Any]:
         "parameters": int(run.shape[1]),
         "pivots": int(run.shape[0]),
         "force": float(history["force"][-1]) if (history["stage"] >= training).any() else None,
+        "traffic": _traffic(history),
         "length": None,
         "chord": run.summary.get("chord"),
         "endpoint_disagreement": run.summary.get("disagreement"),
@@ -76,9 +77,22 @@ def headline(shown: dict[str, Any]) -> str:
     parts.append(f"{shown['pivots']} pivots of {shown['parameters']:,} weights")
     if shown["length"] and shown["chord"]:
         parts.append(f"length {shown['length'] / shown['chord']:.2f} × chord")
+    if shown["traffic"] is not None:
+        coordinator, actor = (
+            f"{shown['traffic'][name] / 1000:.3g} kB" for name in ("coordinator_bytes", "actor_bytes")
+        )
+        parts.append(f"a step moves {coordinator} through the coordinator, at most {actor} into an actor")
     if shown["endpoint_disagreement"] is not None:
         parts.append(f"endpoints disagree on {100 * shown['endpoint_disagreement']:.1f} % of test examples")
     return ", ".join(parts)
+
+
+def _traffic(history: dict[str, Any]) -> dict[str, float] | None:
+    """Bytes a step, its median, in and out of the coordinator and into the busiest actor; None on one device."""
+    columns = ("coordinator_bytes", "actor_bytes")
+    if not len(history.get(columns[0], ())) or not history[columns[0]].any():
+        return None
+    return {name: float(np.median(history[name])) for name in columns}
 
 
 def _stage(run: Run) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pathsearch.errors import PathsearchError
 from pathsearch.holders import vectors
 from pathsearch.numerics.basis import Array
 from pathsearch.numerics.seeds import Key
@@ -52,8 +53,13 @@ class Block:
         for s in np.setdiff1d(np.arange(len(mix)), uphill):
             losses[s] = self.objective.loss(self.point(mix[s]), keys[s])
         points = ((self.point(mix[s]), keys[s]) for s in uphill)
-        for s, (loss, gradient) in zip(uphill, STACKS[self.stack](self.objective, points)):
-            losses[s] = loss
+        found = STACKS[self.stack](self.objective, points)
+        for s in uphill:
+            try:
+                losses[s], gradient = next(found)
+            except (MemoryError, torch.OutOfMemoryError) as error:
+                where = f"image {mix[s].argmax()}" if mix[s].max() == 1.0 else f"sample {s}"
+                raise PathsearchError(f"out of memory at {where}: set objective.batch lower") from error
             for row in map(int, np.flatnonzero(back[s])):
                 if row in self.gradients:
                     self.gradients[row].add_(gradient, alpha=back[s, row])

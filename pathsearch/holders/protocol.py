@@ -43,6 +43,13 @@ class Holder(Protocol):
     def begin(self, rows: list[int], registers: tuple[str, ...]) -> None:
         """Make `rows` the movable pivots, with these registers and zeros in them."""
 
+    def stack(self, way: str, images: int) -> str:
+        """Work out the gradients of several images on one device in this way (see `objectives.stacks`).
+
+        `auto` is the loop on a CPU, so that equal runs give equal bits, and on a GPU the fastest way for a path of
+        so many images, by a calibration. Returns the way.
+        """
+
     def evaluate(self, sample: Sample) -> tuple[Array, Array]:
         """Losses [S], and for each movable pivot the Gram matrix [n, k, k] of (d⁻, d⁺, g, *registers)."""
 

@@ -14,6 +14,7 @@ from pathsearch.methods.sampling import Sample
 from pathsearch.numerics.basis import Array
 from pathsearch.numerics.seeds import Key
 from pathsearch.objectives.protocol import Objective
+from pathsearch.objectives.stacks import chosen
 from pathsearch.optimizers.rules import Plan
 
 
@@ -34,6 +35,10 @@ class SerialHolder:
 
     def begin(self, rows: list[int], registers: tuple[str, ...]) -> None:
         self.block.begin(len(self.block.own), rows, registers)
+
+    def stack(self, way: str, images: int) -> str:
+        self.block.stack = chosen(self.block.objective, way, images)
+        return self.block.stack
 
     def evaluate(self, sample: Sample) -> tuple[Array, Array]:
         losses = self.block.evaluate(sample.mix, sample.back, sample.keys)

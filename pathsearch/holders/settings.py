@@ -21,6 +21,9 @@ class HolderSettings(Settings):
     address: str | None = Field(
         None, description="of a Ray cluster, or auto; default: $RAY_ADDRESS, else `local`, one started for this run"
     )
+    stack: Literal["auto", "loop", "vmap", "compiled"] = Field(
+        "auto", description="several images on one device: see objectives/stacks.py"
+    )
     timeout: float = Field(600.0, gt=0, description="seconds after which an actor that does not answer is given up")
 
     @model_validator(mode="after")

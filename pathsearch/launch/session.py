@@ -20,6 +20,7 @@ from pathsearch.launch.config import differences
 from pathsearch.launch.recipe import Recipe
 from pathsearch.launch.settings import UNCOMPARED, Endpoints, RunSettings, Trained
 from pathsearch.launch.versions import origin, versions
+from pathsearch.methods.stages import Stage
 from pathsearch.objectives import CallableSettings, Objective, importable
 from pathsearch.objectives.network import STATISTICS, NetworkObjective
 from pathsearch.objectives.surfaces import SURFACES
@@ -107,7 +108,7 @@ class _Session:
             except HolderLost as error:
                 lost = 1 if self.reached > furthest else lost + 1
                 if lost > RETRIES:
-                    raise PathsearchError(f"{error}, for the {lost}th time; {self._kept()}") from error
+                    raise PathsearchError(f"{error}, {lost} times without getting further; {self._kept()}") from error
                 furthest = max(furthest, self.reached)
                 self.watcher.log(f"{error}; goes on from the last checkpoint")
                 self.holder.revive()
@@ -117,6 +118,12 @@ class _Session:
             return "nothing was kept yet"
         return f"the last checkpoint is kept in {self.file}: run the same command again to continue from it"
 
+    def _stacked(self) -> None:
+        """Settle how gradients are worked out: once a run, since last bits depend on it."""
+        asked = self.settings.holder.stack
+        way = self.summary.get("stack", "auto") if asked == "auto" else asked
+        self.summary["stack"] = self.holder.stack(way, _most_images(self.stages))
+
     def _first_guess(self) -> list[Any]:
         start, *through, end = _first_guess(self.settings, self.objective, self.config_folder)
         return [start, *through, end] if self.stages else [start, end]  # a line is not bent
@@ -124,6 +131,7 @@ class _Session:
     def _begin(self) -> Position:
         chain, self.chain = self.chain or self._first_guess(), []  # the holder has it now
         self.holder.load(chain, [], {})
+        self._stacked()
         self.watcher.log(f"begins: {self.objective.size} parameters {self.holder.describe()}")
         return Position(pivots=len(chain))
 
@@ -136,6 +144,7 @@ class _Session:
             self.holder.load(kept.weights, rows, kept.registers if begun else {})
         self.history = before(position, past.groups["history"])
         self.summary = past.summary
+        self._stacked()
         stored = {name: arrays for name, arrays in past.groups.items() if name.startswith("profiles/")}
         self.profiles = {name: _as_stored(name, arrays) for name, arrays in stored.items()}
         self.watcher.log(f"continues after {position.moves} steps, from {self.file}, {self.holder.describe()}")
@@ -275,6 +284,14 @@ class _Session:
                 f"{self.file} holds a run with another configuration: {', '.join(changed)}; "
                 "name another folder with --out, or move this one away"
             )
+
+
+def _most_images(stages: list[Stage]) -> int:
+    """Images of the longest path that stages make."""
+    images = 0
+    for stage in stages:
+        images = stage.interior or images + (stage.insertion.count if stage.insertion else 0)
+    return images
 
 
 def _buffers(objective: Objective) -> dict[str, Any]:

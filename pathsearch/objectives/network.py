@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.func import functional_call
+from torch.func import functional_call, grad_and_value, vmap
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
@@ -73,6 +73,9 @@ class NetworkObjective:
         self.loss_sum = LOSSES[loss]
         self.stochastic = self.train.size < len(self.train) or self.train.augment
         self._adopted: set[str] = set()
+        self._loss: Callable[..., Tensor] = self._mean_loss
+        self.together = 1 << 30
+        """Most weight vectors that `losses_and_gradients` has memory for, as far as is known."""
         self._batch: tuple[Key, tuple[Tensor, Tensor]] | None = None
         self._measuring = _measuring_copy(self.module)
         self._try(data.outputs)
@@ -93,6 +96,25 @@ class NetworkObjective:
         if self.weight_decay:
             gradient.add_(weights, alpha=self.weight_decay)
         return data_loss.detach() + self._penalty(weights), gradient
+
+    def losses_and_gradients(self, weights: Tensor, key: Key) -> tuple[Tensor, Tensor]:
+        """Losses [n] and gradients [n, size] at several weight vectors [n, size], worked out as one batch."""
+        inputs, targets = self._drawn(key)
+        parts = weights.split(self.sizes, dim=1)
+        views = [part.reshape(len(weights), *shape) for part, (_, shape) in zip(parts, self.table)]
+        buffers = {name: buffer.expand(len(weights), *buffer.shape).clone() for name, buffer in self.buffers.items()}
+        both = vmap(grad_and_value(self._mean_loss), in_dims=(0, 0, None, None), randomness="same")
+        with _seeded(derive(DROPOUT, key.seed, key.step), self.device), blamed("the network"):
+            gradients, losses = both(views, buffers, inputs, targets)
+        gradient = torch.cat([part.reshape(len(weights), -1) for part in gradients], dim=1)
+        if self.weight_decay:
+            gradient.add_(weights, alpha=self.weight_decay)
+        return losses + torch.stack([self._penalty(each) for each in weights]), gradient
+
+    def compile(self) -> None:
+        """Have torch compile the loss, once; its gradient comes with it."""
+        if self._loss == self._mean_loss:
+            self._loss = torch.compile(self._mean_loss, mode="reduce-overhead")
 
     def measure(self, weights: Tensor) -> dict[str, float]:
         """Whole training and test set, un-augmented, batch norm re-estimated from the training set."""
@@ -187,14 +209,20 @@ class NetworkObjective:
         if targets.is_floating_point() and outputs.shape[1] != 1:
             raise PathsearchError(f"the network has {outputs.shape[1]} outputs for targets that are one number each")
 
-    def _data_loss(self, views: list[Tensor], key: Key) -> Tensor:
+    def _drawn(self, key: Key) -> tuple[Tensor, Tensor]:
         if self._batch is None or self._batch[0] != key:
             self._batch = (key, self.train.draw(key))
-        inputs, targets = self._batch[1]
+        return self._batch[1]
+
+    def _data_loss(self, views: list[Tensor], key: Key) -> Tensor:
+        inputs, targets = self._drawn(key)
         # a forward pass in training mode writes running statistics: into copies, so that none leaks to the next call
         buffers = {name: buffer.clone() for name, buffer in self.buffers.items()}
         with _seeded(derive(DROPOUT, key.seed, key.step), self.device), blamed("the network"):
-            outputs = functional_call(self.module, (dict(zip(self.names, views)), buffers), (inputs,))
+            return self._loss(views, buffers, inputs, targets)
+
+    def _mean_loss(self, views: list[Tensor], buffers: dict[str, Tensor], inputs: Tensor, targets: Tensor) -> Tensor:
+        outputs = functional_call(self.module, (dict(zip(self.names, views)), buffers), (inputs,))
         return self.loss_sum(outputs, targets) / len(targets)
 
     def _penalty(self, weights: Tensor) -> Tensor:

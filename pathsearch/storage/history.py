@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 from pathsearch.search import Position, Report
 from pathsearch.storage.writer import Variable
 
-COLUMNS = {"stage": np.int64, "step": np.int64, "force": np.float64, "length": np.float64, "evaluations": np.int64}
+COLUMNS = {
+    "stage": np.int64,
+    "step": np.int64,
+    "force": np.float64,
+    "length": np.float64,
+    "evaluations": np.int64,
+    "coordinator_bytes": np.int64,
+    "actor_bytes": np.int64,
+}
 
 
 @dataclass
@@ -22,7 +30,10 @@ class History:
 
     def add(self, report: Report) -> None:
         at = report.position
-        self.rows.append((at.stage, at.step, report.force, report.length, report.evaluations))
+        sent = report.traffic
+        self.rows.append(
+            (at.stage, at.step, report.force, report.length, report.evaluations, sent.coordinator, sent.actor)
+        )
         self.t.append(report.t)
         self.loss.append(report.losses)
 
@@ -40,6 +51,7 @@ def before(position: Position, arrays: dict[str, NDArray[Any]]) -> History:
     stage, step = arrays["stage"], arrays["step"]
     within = (stage == position.stage) & (step < position.step) & position.begun
     kept = np.flatnonzero((stage < position.stage) | within)
+    arrays = {name: np.zeros(len(stage), dtype=kind) for name, kind in COLUMNS.items()} | arrays  # of older files
     used = [~np.isnan(arrays["t"][row]) for row in kept]
     return History(
         rows=list(zip(*(arrays[name][kept].tolist() for name in COLUMNS))),

@@ -12,6 +12,7 @@ Every array has dimension scales, so `xarray.open_dataset("path.h5", group=…, 
     /parameters/offset      [tensor]             where each begins
     /history/stage          [row]                which stage a step belongs to; names in the root's summary
     /history/step, force, length, evaluations    [row]
+    /history/coordinator_bytes, actor_bytes      [row]   in and out of the coordinator; into the busiest actor
     /history/t, loss        [row, point]         losses as the search saw them; NaN beyond a row's points
     /profiles/path          t [t]; arc_length and every metric [t]      whole data set
     /profiles/linear        the same on the straight line

@@ -76,6 +76,13 @@ class RayHolder:
         for a in self._actors:
             self._pool.queue(a, "begin", self._count, rows, registers)
 
+    def stack(self, way: str, images: int) -> str:
+        self._pool.queue(0, "stack", way, -(-images // len(self._actors)))
+        way = str(self._pool.flush()[0]["stack"])
+        for a in self._actors[1:]:
+            self._pool.queue(a, "stack", way, 0)
+        return way
+
     def evaluate(self, sample: Sample) -> tuple[Array, Array]:
         picked = (sample.mix == 1.0).any(axis=1)
         if picked.all():
@@ -106,9 +113,9 @@ class RayHolder:
         losses, gram = np.zeros(len(self._who)), np.zeros((len(self._movable), k, k))
         found = self._pool.flush()
         for a in busy:
-            evaluation: Evaluation = found[a][0]
+            evaluation: Evaluation = found[a]["evaluate"]
             losses[shares[a]] = evaluation.losses
-            gram[[self._movable.index(row) for row in moved[a]]] = found[a][1]
+            gram[[self._movable.index(row) for row in moved[a]]] = found[a]["gram"]
             self._received = max(self._received, evaluation.received)
             self._learn(a, evaluation.seconds, sample.back[shares[a]])
         return losses, gram
@@ -149,7 +156,7 @@ class RayHolder:
         others = self._sent({a: {row + 1 for row in self._layout[a] if row + 1 < self._count} for a in self._actors})
         for a in self._actors:
             self._pool.queue(a, "lengths", self._version, others[a])
-        found = {row: length for own in self._pool.flush().values() for row, length in own[0].items()}
+        found = {row: length for own in self._pool.flush().values() for row, length in own["lengths"].items()}
         return np.array([found[row] for row in range(self._count - 1)])
 
     def chords(self) -> Array:
@@ -161,7 +168,7 @@ class RayHolder:
                 self._pool.queue(a, "products", j, self._version, others[a])
                 self._copies[a] -= {j} - {0}
             for found in self._pool.flush().values():
-                for i, product in found[0].items():
+                for i, product in found["products"].items():
                     lower[i, j] = product
         return lower + np.tril(lower, -1).T
 

@@ -19,6 +19,7 @@ from pathsearch.holders.ray.worker import Facts, Operation, Worker
 from pathsearch.holders.settings import HolderSettings
 from pathsearch.objectives.protocol import Objective
 
+START = 300.0  # seconds in which an actor has to be up with its data, at least
 UNKNOWN = Facts("an unknown host", 0, "an unknown device")
 
 
@@ -54,7 +55,9 @@ class Pool:
         self._queues: list[list[Operation]] = [[] for _ in self._actors]
         self._facts = [UNKNOWN] * len(self)
         try:
+            self._timeout = max(START, options.timeout)
             self._facts = self._got([Call(a, actor.open.remote(make)) for a, actor in enumerate(self._actors)])
+            self._timeout = options.timeout
             self._got([Call(a, actor.meet.remote(self._actors)) for a, actor in enumerate(self._actors)])
         except BaseException:
             self.close()
@@ -67,8 +70,8 @@ class Pool:
         """Have an actor carry out an operation, when it is set off."""
         self._queues[actor].append((name, arguments))
 
-    def flush(self) -> dict[int, list[Any]]:
-        """Set off what is queued and wait; returns what every actor found that had something to do.
+    def flush(self) -> dict[int, dict[str, Any]]:
+        """Set off what is queued and wait; returns what every actor with something to do found, by operation.
 
         Raises HolderLost where an actor died or does not answer, PathsearchError otherwise.
         """
@@ -89,7 +92,7 @@ class Pool:
             for reference in done:
                 found[reference] = self._counted([by_reference[reference]])[0]
             tick(len(done))
-        return [next(iter(found[call.reference]), None) for call in calls]
+        return [found[call.reference][name] for call, (_, (name, _)) in zip(calls, operations)]
 
     def vector(self, actor: int, name: str, *arguments: Any) -> Any:
         """What a method returns or takes that is as long as the network; its bytes are not counted."""
@@ -136,7 +139,7 @@ class Pool:
             try:
                 ray.get(call.reference, timeout=0.05)
             except GetTimeoutError:
-                faults.append((3, HolderLost(f"{who} did not answer within {self._timeout:g} s")))
+                faults.append((2, HolderLost(f"{who} did not answer within {self._timeout:g} s")))
             except RayTaskError as error:
                 faults.append(_of_task(error, who))
             except RayError as error:
@@ -148,11 +151,9 @@ def _of_task(error: RayTaskError, who: str) -> tuple[int, PathsearchError]:
     """The fault that an exception inside an actor stands for, and its rank."""
     cause = getattr(error, "cause", error)
     if isinstance(cause, HolderLost) or (isinstance(cause, RayError) and not isinstance(cause, RayTaskError)):
-        return 2, HolderLost(f"{who} lost touch with another actor ({one_line(cause)})")
+        return 3, HolderLost(f"{who} lost touch with another actor ({one_line(cause)})")
     if isinstance(cause, PathsearchError):
         return 0, type(cause)(f"{cause}, on {who}")
     if isinstance(cause, (torch.OutOfMemoryError, MemoryError)):
-        return 0, PathsearchError(
-            f"{who} ran out of memory: set objective.batch lower, or have fewer actors share a GPU"
-        )
+        return 0, PathsearchError(f"{who} ran out of memory: have fewer actors share a GPU")
     return 0, PathsearchError(f"{who} raised {type(cause).__name__}: {one_line(cause)}")

@@ -21,6 +21,7 @@ from pathsearch.holders.block import Block, numpy
 from pathsearch.numerics.basis import Array
 from pathsearch.numerics.seeds import Key
 from pathsearch.objectives.protocol import Objective
+from pathsearch.objectives.stacks import chosen
 from pathsearch.optimizers.rules import Plan
 
 Operation = tuple[str, tuple[Any, ...]]
@@ -83,13 +84,17 @@ class Worker:
             self._arrival.notify_all()
 
     def do(self, message: bytes) -> bytes:
-        """Carry out operations in order; returns what those of them have found that find something.
+        """Carry out operations in order; returns what they have found, by their names.
 
         Both are pickled here: Ray takes several times as long for many small arrays.
         """
         operations: list[Operation] = pickle.loads(message)
-        found = [getattr(self, name)(*arguments) for name, arguments in operations]
-        return pickle.dumps([result for result in found if result is not None])
+        return pickle.dumps({name: getattr(self, name)(*arguments) for name, arguments in operations})
+
+    def stack(self, way: str, images: int) -> str:
+        """Choose a way to work out gradients, see `objectives.stacks.chosen`."""
+        self._block.stack = chosen(self._block.objective, way, images)
+        return self._block.stack
 
     def forget(self) -> None:
         """Own nothing."""

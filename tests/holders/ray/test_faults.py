@@ -1,0 +1,120 @@
+"""Actors die, hang and run out of memory in the middle of a run: it ends with the same path, or says why not."""
+
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from pathsearch import storage
+from pathsearch.errors import PathsearchError
+from pathsearch.launch import session
+from pathsearch.launch.config import validated
+from tests.commands import SMALL
+
+
+class Watcher:
+    """Does something to the actors when certain steps are done, or points measured."""
+
+    def __init__(self, moves=(), points=(), act=lambda: None):
+        self.moves, self.points, self.act = list(moves), list(points), act
+        self.lines, self.measured = [], 0
+
+    def log(self, line):
+        self.lines.append(line)
+
+    def step(self, report):
+        if self.moves and report.position.moves == self.moves[0]:
+            self.moves.pop(0)
+            self.act()
+
+    def phase(self, name, total):
+        pass
+
+    def tick(self, count):
+        self.measured += count
+        if self.points and self.measured >= self.points[0]:
+            self.points.pop(0)
+            self.act()
+
+
+def actors():
+    """Process ids of the actors of Rays that this process started."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            named = (folder / "cmdline").read_bytes().startswith(b"ray::Worker")
+            if named and parent(parent(int(folder.name))) == os.getpid():
+                found.append(int(folder.name))
+        except OSError:
+            continue  # it ended meanwhile
+    return sorted(found)
+
+
+def parent(pid):
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def run(folder, watcher, **changes):
+    config = {**yaml.safe_load(SMALL), "holder": {"name": "ray", "actors": 2, "timeout": 60}, **changes}
+    return session.run(validated(config, "test"), folder, folder, watcher)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(ray_cluster, tmp_path_factory):
+    return run(tmp_path_factory.mktemp("undisturbed"), Watcher())
+
+
+def compare(found, undisturbed):
+    np.testing.assert_array_equal(storage.read_vectors(found.file)[0], storage.read_vectors(undisturbed.file)[0])
+    for group, arrays in undisturbed.groups.items():
+        for name, values in arrays.items():
+            if not name.endswith("bytes"):
+                np.testing.assert_array_equal(found.groups[group][name], values, err_msg=f"{group}/{name}")
+
+
+def test_an_actor_killed_twice_in_the_search_and_once_in_measuring(tmp_path, undisturbed):
+    draw = np.random.default_rng(3)
+    watcher = Watcher([47, 211], [11], lambda: os.kill(int(draw.choice(actors())), signal.SIGKILL))
+    compare(run(tmp_path, watcher), undisturbed)
+    lost = [line for line in watcher.lines if "goes on from the last checkpoint" in line]
+    assert len(lost) == 3
+    assert all("died" in line or "lost touch" in line for line in lost), lost
+
+
+def test_an_actor_that_hangs(tmp_path, undisturbed):
+    watcher = Watcher([100], [], lambda: os.kill(actors()[1], signal.SIGSTOP))
+    compare(run(tmp_path, watcher, holder={"name": "ray", "actors": 2, "timeout": 4}), undisturbed)
+    (line,) = (line for line in watcher.lines if "goes on from the last checkpoint" in line)
+    assert "did not answer within 4 s" in line
+    assert len(actors()) == 0, "the hung one was left behind"
+
+
+def test_one_that_is_killed_again_and_again(tmp_path, ray_cluster):
+    watcher = Watcher([30] * 9, [], lambda: os.kill(actors()[0], signal.SIGKILL))
+    with pytest.raises(PathsearchError, match=r"actor \d .* died .* 4 times without getting further; the last .* is kept in"):
+        run(tmp_path, watcher)
+    assert storage.read(tmp_path).position["moves"] == 20
+    found = run(tmp_path, Watcher(), holder="serial")
+    assert found.state == "finished"
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("nan", r"loss is nan at image 2 .* on actor 1 \(process \d+ on .*cpu\), step 0 of neb"),
+        ("out_of_memory", r"out of memory at image 2: set objective.batch lower, on actor 1"),
+        ("error", r"the callable raised ValueError: too far, on actor 1"),
+    ],
+)
+def test_an_image_that_cannot_be_worked_out(target, said, tmp_path, ray_cluster):
+    changes = {
+        "objective": {"name": "callable", "target": f"tests.holders.ray.broken:{target}"},
+        "endpoints": {"start": [-1.0, 0.0], "end": [1.0, 0.0]},
+        "holder": {"name": "ray", "actors": 2},
+    }
+    with pytest.raises(PathsearchError, match=said) as caught:
+        run(tmp_path, Watcher(), **changes)
+    assert len(str(caught.value).splitlines()) == 1
