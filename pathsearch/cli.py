@@ -1,14 +1,17 @@
 """The command line: `pathsearch run | show | plot | configs | bench`."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
+import torch
 import typer
 from rich.console import Console
 
-from pathsearch import bench, plots, report, storage
+from pathsearch import plots, report, storage
+from pathsearch.bench.timing import rounded
 from pathsearch.errors import PathsearchError, one_line
 from pathsearch.launch import config as configs
 from pathsearch.launch import session
@@ -92,14 +95,36 @@ def plot(
 @app.command("bench")
 def measure_speed(
     arguments: Arguments = None,
+    actors: Annotated[
+        Optional[str], typer.Option(help="Numbers of actors to time, as 1,2; default: one for each GPU or core.")
+    ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Band steps to time.")] = 10,
+    coordination: Annotated[
+        bool, typer.Option("--coordination", help="Time actors whose gradients only sleep: what is left is overhead.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The figures as JSON.")] = False,
 ) -> None:
-    """How fast band steps of a network are here, against a bare forward-backward loop."""
+    """How fast band steps of a network are here, against a bare forward-backward loop, and what the run will take."""
+    # here, not above: they need Ray, which other commands do without
+    from pathsearch.bench import coordination as sleeping
+    from pathsearch.bench import network
+
     settings, folder = _configured(arguments)[1:]
+    if coordination:
+        say = lambda line: print(line, file=sys.stderr)
+        cases = sleeping.coordination(_counts(actors or "1,2,4,8,16"), rounds, say)
+        print(json.dumps(rounded(cases)) if as_json else "\n".join(sleeping.lines(cases)))
+        return
+    devices = torch.cuda.device_count() or os.cpu_count() or 1
     with importable(folder):
-        found = bench.bench(settings, rounds)
-    print(json.dumps(found.rounded()) if as_json else "\n".join(found.lines()))
+        found = network.bench(settings, folder, _counts(actors or str(devices)), rounds)
+    print(json.dumps(rounded(found)) if as_json else "\n".join(found.lines()))
+
+
+def _counts(said: str) -> list[int]:
+    if not all(part.isdigit() and int(part) for part in said.split(",")):
+        raise PathsearchError(f"--actors {said}: write numbers as 1,2,4")
+    return [int(part) for part in said.split(",")]
 
 
 @app.command("configs")

@@ -4,6 +4,8 @@ import numpy as np
 
 from pathsearch.numerics.basis import Array
 
+LOSS = 1 / 3  # cost of a loss alone, where loss and gradient cost 1
+
 
 def blocks(costs: Array, rates: Array) -> list[range]:
     """Cut pivots of given costs [N] into a block for each actor, of rates [A] in seconds per cost; some may be empty.

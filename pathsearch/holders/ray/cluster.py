@@ -19,7 +19,8 @@ from pathsearch.holders.settings import HolderSettings
 
 ANSWER = 5.0  # seconds for a cluster's address to answer
 TOKEN = Path.home() / ".ray" / "auth_token"  # by which processes of a cluster know each other
-ROOM = 30.0  # seconds for other work on a cluster to make room
+ROOM = 20.0  # seconds for other work on a cluster to make room
+TRIES = 3  # times that, where actors were lost
 
 
 def join(options: HolderSettings) -> bool:
@@ -53,28 +54,29 @@ def reserve(options: HolderSettings, fewer: bool) -> tuple[PlacementGroup, float
 
     Raises PathsearchError, with what was asked for and what there is, where there is no room.
     """
-    there = ray.cluster_resources()
-    gpus, cpus = options.gpus_per_actor, options.cpus_per_actor
-    gpus = (1.0 if there.get("GPU", 0) >= 1 else 0.0) if gpus is None else gpus
-    room = there.get("CPU", 0) / cpus if gpus == 0 else min(there.get("CPU", 0) / cpus, there.get("GPU", 0) / gpus)
-    fitting = math.floor(room + 1e-9)
-    actors = options.actors or max(fitting, 1)
-    actors = max(1, min(actors, fitting)) if fewer else actors
-    asked = f"{actors} actors with {gpus:g} GPU and {cpus:g} CPU each"
-    if actors > fitting:
-        raise PathsearchError(
-            f"holder asks for {asked}, the cluster has {_said(there)}: set holder.actors={max(fitting, 1)} or less, "
-            "or change holder.gpus_per_actor or holder.cpus_per_actor"
-        )
-    bundle = {"CPU": cpus, **({"GPU": gpus} if gpus else {})}
-    group = placement_group([bundle] * actors, strategy="PACK")
-    if not group.wait(timeout_seconds=ROOM):
+    # a cluster takes a while to notice that a node is gone: what it promised first may not be there
+    for _ in range(TRIES if fewer else 1):
+        there = ray.cluster_resources()
+        gpus, cpus = options.gpus_per_actor, options.cpus_per_actor
+        gpus = (1.0 if there.get("GPU", 0) >= 1 else 0.0) if gpus is None else gpus
+        each = {"CPU": cpus, **({"GPU": gpus} if gpus else {})}
+        fitting = math.floor(min(there.get(kind, 0) / amount for kind, amount in each.items()) + 1e-9)
+        actors = options.actors or max(fitting, 1)
+        actors = max(1, min(actors, fitting)) if fewer else actors
+        asked = f"{actors} actors with {gpus:g} GPU and {cpus:g} CPU each"
+        if actors > fitting:
+            raise PathsearchError(
+                f"holder asks for {asked}, the cluster has {_said(there)}: set holder.actors={max(fitting, 1)} or "
+                "less, or change holder.gpus_per_actor or holder.cpus_per_actor"
+            )
+        group = placement_group([each] * actors, strategy="PACK")
+        if group.wait(timeout_seconds=ROOM):
+            return group, gpus
         remove_placement_group(group)
-        raise PathsearchError(
-            f"no room for {asked} within {ROOM:g} s: of {_said(there)}, free are {_said(ray.available_resources())}; "
-            "wait for other work on the cluster to end, or ask for less"
-        )
-    return group, gpus
+    raise PathsearchError(
+        f"no room for {asked} within {ROOM:g} s: of {_said(there)}, free are {_said(ray.available_resources())}; "
+        "wait for other work on the cluster to end, or ask for less"
+    )
 
 
 def _said(resources: dict[str, float]) -> str:

@@ -13,13 +13,12 @@ from pathsearch.holders.ray.pool import Pool
 from pathsearch.holders.ray.worker import Evaluation
 from pathsearch.holders.settings import HolderSettings
 from pathsearch.methods.sampling import Sample
-from pathsearch.numerics.balance import blocks, longest_time
+from pathsearch.numerics.balance import LOSS, blocks, longest_time
 from pathsearch.numerics.basis import GEOMETRY, Array
 from pathsearch.numerics.seeds import Key
 from pathsearch.objectives.protocol import Objective
 from pathsearch.optimizers.rules import Plan
 
-LOSS = 1 / 3  # cost of a loss alone, where loss and gradient cost 1
 UNEVEN = 1.15  # times the best longest time, at which blocks are cut anew
 SETTLE = 10  # evaluations between two looks at that, so that measured times settle
 

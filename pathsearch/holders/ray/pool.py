@@ -4,7 +4,7 @@ import math
 import pickle
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
@@ -20,7 +20,7 @@ from pathsearch.holders.settings import HolderSettings
 from pathsearch.objectives.protocol import Objective
 
 START = 300.0  # seconds in which an actor has to be up with its data, at least
-UNKNOWN = Facts("an unknown host", 0, "an unknown device")
+UNKNOWN = Facts("an unknown host", 0)
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,11 @@ class Pool:
         self._facts = [UNKNOWN] * len(self)
         try:
             self._timeout = max(START, options.timeout)
-            self._facts = self._got([Call(a, actor.open.remote(make)) for a, actor in enumerate(self._actors)])
+            self._facts = self._all("hello")
+            devices = self._opened(make)
+            self._facts = [replace(facts, device=device) for facts, device in zip(self._facts, devices)]
+            self._all("meet", self._actors)
             self._timeout = options.timeout
-            self._got([Call(a, actor.meet.remote(self._actors)) for a, actor in enumerate(self._actors)])
         except BaseException:
             self.close()
             raise
@@ -102,7 +104,7 @@ class Pool:
     def name(self, actor: int) -> str:
         """An actor as people may look for it."""
         facts = self._facts[actor]
-        return f"actor {actor} (process {facts.pid} on {facts.host}, {facts.device})"
+        return f"actor {actor} (process {facts.pid} on {facts.host}{facts.device and ', '}{facts.device})"
 
     def describe(self) -> str:
         """How many actors there are, where."""
@@ -114,6 +116,17 @@ class Pool:
         for actor in self._actors:
             ray.kill(actor, no_restart=True)
         remove_placement_group(self._group)
+
+    def _all(self, method: str, *arguments: Any) -> list[Any]:
+        return self._got([Call(a, getattr(actor, method).remote(*arguments)) for a, actor in enumerate(self._actors)])
+
+    def _opened(self, make: Callable[[], Objective]) -> list[str]:
+        try:
+            return self._all("open", make)
+        except HolderLost:
+            raise
+        except PathsearchError as error:
+            raise PathsearchError(f"{error}: every node must have the same files and packages as this one") from None
 
     def _call(self, actor: int, operations: list[Operation]) -> Call:
         message = pickle.dumps(operations)

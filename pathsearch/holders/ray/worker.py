@@ -37,7 +37,7 @@ class Facts:
 
     host: str
     pid: int
-    device: str
+    device: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,15 @@ class Worker:
         self._received = 0
         self._moving: set[int] = set()
 
-    def open(self, make: Callable[[], Objective]) -> Facts:
-        """Make the objective here; raises PathsearchError where that cannot be."""
+    def hello(self) -> Facts:
+        """Be there."""
+        return Facts(platform.node(), os.getpid())
+
+    def open(self, make: Callable[[], Objective]) -> str:
+        """Make the objective here; returns its device. Raises PathsearchError where that cannot be."""
         self._block = Block(make())
         torch.set_num_threads(self._threads)  # after a user's modules had their say: bits depend on it
-        return Facts(platform.node(), os.getpid(), str(self._block.objective.device))
+        return str(self._block.objective.device)
 
     def meet(self, actors: list[Any]) -> None:
         """Know all actors, this one included, to send them mail."""

@@ -94,7 +94,9 @@ def test_an_actor_that_hangs(tmp_path, undisturbed):
 
 def test_one_that_is_killed_again_and_again(tmp_path, ray_cluster):
     watcher = Watcher([30] * 9, [], lambda: os.kill(actors()[0], signal.SIGKILL))
-    with pytest.raises(PathsearchError, match=r"actor \d .* died .* 4 times without getting further; the last .* is kept in"):
+    with pytest.raises(
+        PathsearchError, match=r"actor \d .* died .* 4 times without getting further; the last .* is kept in"
+    ):
         run(tmp_path, watcher)
     assert storage.read(tmp_path).position["moves"] == 20
     found = run(tmp_path, Watcher(), holder="serial")

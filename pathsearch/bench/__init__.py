@@ -1,0 +1,1 @@
+"""How fast this program is on the machine at hand, against what limits it."""
