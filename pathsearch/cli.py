@@ -10,7 +10,7 @@ import torch
 import typer
 from rich.console import Console
 
-from pathsearch import plots, report, storage
+from pathsearch import report, storage
 from pathsearch.bench.timing import rounded
 from pathsearch.errors import PathsearchError, one_line
 from pathsearch.launch import config as configs
@@ -51,7 +51,7 @@ def run(
     where = out or Path("runs") / Path(name).stem
     with display(where / "run.log") as watcher:
         found = session.run(settings, where, folder, watcher)
-    plots.save(found, where / "path.png")
+    _draw(found, where / "path.png")
     _print(found)
     print(f"kept in {found.file}, drawn in {where / 'path.png'}")
 
@@ -74,6 +74,13 @@ def _configured(arguments: list[str] | None) -> tuple[str, RunSettings, Path]:
     return name, *configs.load(name, given)
 
 
+def _draw(found: storage.Run, file: Path) -> None:
+    # here, not above: a fifth of the time that commands which draw nothing take to start
+    from pathsearch import plots
+
+    plots.save(found, file)
+
+
 def _print(found: Any) -> None:
     console = Console()
     console.print(report.headline(report.figures(found)), highlight=False, soft_wrap=True)
@@ -88,7 +95,7 @@ def plot(
     """Draw the loss along the path, the plane around it, and the convergence."""
     found = storage.read(where)
     file = output or found.file.with_suffix(".png")
-    plots.save(found, file)
+    _draw(found, file)
     print(file)
 
 

@@ -13,9 +13,10 @@ def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "pathsearch", *map(str, arguments)]
 
 
-def pathsearch(*arguments: object, cwd: Path, status: int = 0) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end and expect its exit status; no traceback ever."""
-    done = subprocess.run(command(*arguments), cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+def pathsearch(*arguments: object, cwd: Path, status: int = 0, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end and expect its exit status; no traceback ever. more: environment variables."""
+    environment = {**ENVIRONMENT, **more}
+    done = subprocess.run(command(*arguments), cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == status, done.stderr + done.stdout
     assert "Traceback" not in done.stderr
     return done

@@ -117,7 +117,9 @@ class Block:
 
     def tensor(self, vector: Any) -> torch.Tensor:
         """A copy of a vector [M], in the objective's precision and on its device."""
-        return self._zeros().copy_(torch.from_numpy(np.array(vector)))
+        vector = np.asarray(vector)
+        # torch warns of memory that it may not write to, as Ray's is
+        return self._zeros().copy_(torch.from_numpy(vector if vector.flags.writeable else vector.copy()))
 
     def _zeros(self) -> torch.Tensor:
         return vectors.zeros(self.objective.size, self.objective.dtype, self.objective.device)

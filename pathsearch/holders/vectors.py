@@ -13,7 +13,7 @@ import torch
 from pathsearch.numerics.basis import Array
 from pathsearch.optimizers.rules import Adaptive, Plan
 
-CHUNK = 1 << 18  # elements: large enough that what Python spends on a chunk does not count
+CHUNK = {"cpu": 1 << 18, "cuda": 1 << 22}  # elements: so many that what Python spends on a chunk does not count
 ALIGNMENT = 64  # elements
 
 Rows = Mapping[int, torch.Tensor]
@@ -37,7 +37,7 @@ def gram(pivots: Rows, count: int, rows: list[int], gradients: Rows, registers: 
     some = gradients[rows[0]]
     total = torch.zeros(len(rows), k, k, dtype=torch.float64, device=some.device)
     room, wide = _room(2, some.dtype, some.device), _room(k, torch.float64, some.device)
-    for part in chunks(len(some)):
+    for part in _chunks(some):
         for n, (row, back, ahead) in enumerate(_segments(pivots, count, rows, part, room)):
             basis = wide[:, : len(back)]
             own = (gradients[row][part], *(register[row][part] for register in registers))
@@ -55,7 +55,7 @@ def update(
         return
     some = gradients[rows[0]]
     room = _room(3 + len(plan.assign), some.dtype, some.device)
-    for part in chunks(len(some)):
+    for part in _chunks(some):
         for n, (row, back, ahead) in enumerate(_segments(pivots, count, rows, part, room)):
             own = {name: register[row][part] for name, register in registers.items()}
             basis = [back, ahead, gradients[row][part], *own.values()]
@@ -103,11 +103,6 @@ def product(a: torch.Tensor, b: torch.Tensor, origin: torch.Tensor) -> float:
     return _total(partial, a)
 
 
-def chunks(size: int) -> Iterator[slice]:
-    """Slices of CHUNK elements that cover a vector."""
-    return (slice(start, start + CHUNK) for start in range(0, size, CHUNK))
-
-
 def array(small: torch.Tensor) -> Array:
     """A small tensor as numpy, wherever it lies."""
     return np.asarray(small.cpu().numpy())
@@ -115,7 +110,7 @@ def array(small: torch.Tensor) -> Array:
 
 def _total(partial: Callable[[slice], torch.Tensor], vector: torch.Tensor) -> float:
     total = torch.zeros((), dtype=torch.float64, device=vector.device)
-    for part in chunks(len(vector)):
+    for part in _chunks(vector):
         total += partial(part)
     return float(total)
 
@@ -123,7 +118,12 @@ def _total(partial: Callable[[slice], torch.Tensor], vector: torch.Tensor) -> fl
 @lru_cache(maxsize=8)
 def _room(vectors: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """Room for parts of so many vectors, kept: asking the system for it anew would take as long as the arithmetic."""
-    return torch.empty(vectors, CHUNK, dtype=dtype, device=device)
+    return torch.empty(vectors, CHUNK[device.type], dtype=dtype, device=device)
+
+
+def _chunks(vector: torch.Tensor) -> Iterator[slice]:
+    size = CHUNK[vector.device.type]
+    return (slice(start, start + size) for start in range(0, len(vector), size))
 
 
 def _segments(

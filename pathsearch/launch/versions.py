@@ -11,7 +11,7 @@ from pathlib import Path
 @cache
 def versions() -> dict[str, str]:
     """Versions of this program, of Python and of the libraries that compute."""
-    packages = ("pathsearch", "torch", "torchvision", "numpy", "h5py")
+    packages = ("pathsearch", "torch", "torchvision", "numpy", "h5py", "ray")
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 

@@ -5,6 +5,7 @@ import math
 import os
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,13 +71,20 @@ def reserve(options: HolderSettings, fewer: bool) -> tuple[PlacementGroup, float
                 "less, or change holder.gpus_per_actor or holder.cpus_per_actor"
             )
         group = placement_group([each] * actors, strategy="PACK")
-        if group.wait(timeout_seconds=ROOM):
-            return group, gpus
+        deadline = time.monotonic() + ROOM
+        while time.monotonic() < deadline and not (fewer and _shrunk(there)):
+            if group.wait(timeout_seconds=1):
+                return group, gpus
         remove_placement_group(group)
     raise PathsearchError(
         f"no room for {asked} within {ROOM:g} s: of {_said(there)}, free are {_said(ray.available_resources())}; "
         "wait for other work on the cluster to end, or ask for less"
     )
+
+
+def _shrunk(before: dict[str, float]) -> bool:
+    now = ray.cluster_resources()
+    return any(now.get(kind, 0) < before.get(kind, 0) for kind in ("CPU", "GPU"))
 
 
 def _said(resources: dict[str, float]) -> str:

@@ -119,11 +119,11 @@ class Worker:
         """Post vectors to other actors, by a thread of its own: what follows need not wait for it."""
         for kind, row, targets in letters:
             if kind == "registers":
-                content = torch.stack([own[row] for own in self._block.registers.values()])
+                contents = {name: own[row] for name, own in self._block.registers.items()}
             else:
-                content = (self._block.own if kind == "pivot" else self._block.gradients)[row]
-            letter = (kind, version, row, self._index)
-            self._post.submit(self._posted, letter, content.cpu().numpy(), targets)
+                contents = {kind: (self._block.own if kind == "pivot" else self._block.gradients)[row]}
+            for name, content in contents.items():
+                self._post.submit(self._posted, (name, version, row, self._index), content.cpu().numpy(), targets)
 
     def evaluate(
         self, columns: list[int], mix: Array, back: Array, keys: list[Key], version: int, others: dict[int, int]
@@ -177,8 +177,8 @@ class Worker:
         self._learn(version, others)
         beside: dict[str, dict[int, torch.Tensor]] = {name: {} for name in self._block.registers}
         for row, actor in registers.items():
-            for name, values in zip(beside, self._opened("registers", version, row, actor)):
-                beside[name][row] = values
+            for name in beside:
+                beside[name][row] = self._opened(name, version, row, actor)
         kept = {row: v for row, v in self._block.known.items() if row in still}
         self._block.mix(mixture, sorted(self._moving), beside)
         self._block.count = count
@@ -231,5 +231,5 @@ class Worker:
         with self._arrival:
             if not self._arrival.wait_for(lambda: letter in self._mail, self._timeout):
                 raise HolderLost(f"{letter[0]} {letter[2]} did not come from actor {letter[3]}")
-            content = torch.from_numpy(np.array(self._mail.pop(letter)))
-        return content.to(self._block.objective.device) if content.ndim > 1 else self._block.tensor(content)
+            content = self._mail.pop(letter)
+        return self._block.tensor(content)

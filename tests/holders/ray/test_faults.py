@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -89,13 +90,17 @@ def test_an_actor_that_hangs(tmp_path, undisturbed):
     compare(run(tmp_path, watcher, holder={"name": "ray", "actors": 2, "timeout": 4}), undisturbed)
     (line,) = (line for line in watcher.lines if "goes on from the last checkpoint" in line)
     assert "did not answer within 4 s" in line
-    assert len(actors()) == 0, "the hung one was left behind"
+    deadline = time.monotonic() + 30
+    while actors():
+        assert time.monotonic() < deadline, "the hung one was left behind"
+        time.sleep(0.2)
 
 
-def test_one_that_is_killed_again_and_again(tmp_path, ray_cluster):
+def test_one_that_is_killed_again_and_again(tmp_path, ray_cluster, monkeypatch):
+    monkeypatch.setattr(session, "RETRIES", 1)
     watcher = Watcher([30] * 9, [], lambda: os.kill(actors()[0], signal.SIGKILL))
     with pytest.raises(
-        PathsearchError, match=r"actor \d .* died .* 4 times without getting further; the last .* is kept in"
+        PathsearchError, match=r"actor \d .* died .* 2 times without getting further; the last .* is kept in"
     ):
         run(tmp_path, watcher)
     assert storage.read(tmp_path).position["moves"] == 20

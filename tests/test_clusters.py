@@ -1,0 +1,139 @@
+"""Clusters that a user started by hand, and what goes wrong with them."""
+
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pathsearch import storage
+from tests.commands import ENVIRONMENT, SMALL, command, pathsearch
+
+NET = """
+from torch.nn import Flatten, Linear, Sequential
+Net = lambda: Sequential(Flatten(), Linear(64, 10))
+"""
+RAY = Path(sys.executable).with_name("ray")
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """A head and two workers, of one core and one declared GPU each; gives address, environment and the workers."""
+    folder = tmp_path_factory.mktemp("cluster")
+    token = folder / "token"
+    token.touch(0o600)
+    token.write_text(secrets.token_hex(32))
+    environment = {**ENVIRONMENT, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
+    port = free_port()
+    common = ["--num-cpus=1", "--num-gpus=1", "--disable-usage-stats", "--block"]
+    nodes = []
+
+    def start(*options):
+        arguments = [RAY, "start", *options, *common]
+        file = folder / f"node{len(nodes)}.log"
+        with file.open("w") as log:
+            nodes.append(subprocess.Popen(arguments, env=environment, stdout=log, stderr=log, cwd=folder))
+        until(lambda: "Ray runtime started" in file.read_text())
+
+    # sockets want a short name, on the node's own disk
+    start("--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir=/tmp/ps{port}")
+    start(f"--address=127.0.0.1:{port}")
+    start(f"--address=127.0.0.1:{port}")
+    yield f"127.0.0.1:{port}", environment, nodes[1:]
+    for node in reversed(nodes):
+        node.terminate()
+    for node in nodes:
+        node.wait(timeout=60)
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def until(true, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.1)
+
+
+def descendants(pid, name):
+    """Processes below a process whose command line has a name in it."""
+    listed = subprocess.run(["ps", "-ww", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(None, 2) for line in listed.splitlines()[1:]]
+    below = {pid}
+    for _ in range(9):
+        below |= {int(child) for child, parent, _ in rows if int(parent) in below}
+    return [int(child) for child, _, said in rows if int(child) in below and name in said]
+
+
+def test_a_worker_node_dies_and_the_run_goes_on(cluster, tmp_path):
+    address, environment, workers = cluster
+    (tmp_path / "small.yaml").write_text(SMALL)
+    pathsearch("run", "small.yaml", "--out", "serial", "holder=serial", cwd=tmp_path, OMP_NUM_THREADS="1")
+    arguments = command("run", "small.yaml", "--out", "run", f"holder.address={address}")
+    done = tmp_path / "run" / "path.h5"
+    with (tmp_path / "said").open("w") as said:
+        process = subprocess.Popen(arguments, cwd=tmp_path, env=environment, stdout=said, stderr=said)
+        until(lambda: done.exists() and storage.read(done).position["moves"] >= 20)
+        (raylet,) = descendants(workers[-1].pid, "raylet/raylet")
+        os.kill(raylet, signal.SIGKILL)
+        assert process.wait(timeout=200) == 0, (tmp_path / "said").read_text()
+    text = (tmp_path / "said").read_text()
+    assert "on 3 Ray actors" in text
+    assert re.search(r"actor \d .*; goes on from the last checkpoint\n2 actors where there were 3", text), text
+    ours, wanted = (storage.read_vectors(tmp_path / name)[0] for name in ("run", "serial"))
+    np.testing.assert_array_equal(ours, wanted)
+
+
+def test_what_is_asked_for_and_what_there_is(cluster, tmp_path):
+    address, environment, _ = cluster
+    (tmp_path / "small.yaml").write_text(SMALL)
+    (tmp_path / "only").mkdir()
+    (tmp_path / "only" / "mine.py").write_text(NET)
+
+    def said(*options, **more):
+        done = subprocess.run(
+            command("run", "small.yaml", "--out", "none", f"holder.address={address}", *options),
+            cwd=tmp_path,
+            env={**environment, **more},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 1, done.stdout
+        (line,) = done.stderr.splitlines()
+        return line
+
+    assert re.search(r"asks for 7 actors with 1 GPU and 1 CPU each, the cluster has \d GPUs", said("holder.actors=7"))
+    assert "nothing answers there" in said(f"holder.address=127.0.0.1:{free_port()}")
+    assert "cannot be opened" in said(RAY_AUTH_TOKEN_PATH="/nowhere")
+    line = said("objective.model=mine:Net", PYTHONPATH=str(tmp_path / "only"))
+    assert re.search(r"cannot import 'mine' .*, on actor \d \(process \d+ on .*every node must have the same", line)
+
+
+def test_another_version_of_ray(cluster, tmp_path):
+    address, environment, _ = cluster
+    (tmp_path / "small.yaml").write_text(SMALL)
+    code = f"""
+import ray, sys
+ray.__version__ = "2.0.0"
+sys.argv = ["pathsearch", "run", "small.yaml", "holder.address={address}"]
+from pathsearch.cli import main
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    assert "Version mismatch" in done.stderr.splitlines()[-1]
+    assert "install the cluster's Ray" in done.stderr.splitlines()[-1]
