@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from pathsearch import report, storage
-from pathsearch.bench.timing import rounded
+from pathsearch.bench.figures import rounded
 from pathsearch.errors import PathsearchError, one_line
 from pathsearch.launch import config as configs
 from pathsearch.launch import session

@@ -175,8 +175,10 @@ def _check_finite(
         where, what = f"image {bad} (t = {sample.t[bad]:.4g})", f"loss is {losses[bad]}"
     elif not np.isfinite(gram).all():
         row = rows[int(np.flatnonzero(~np.isfinite(gram).all(axis=(1, 2)))[0])]
-        bad = int(np.flatnonzero(sample.back[:, row])[0])
-        where, what = f"image {row}", "gradient is not finite"
+        used = np.flatnonzero(sample.back[:, row])  # none where random t missed it
+        bad = int(used[0]) if len(used) else -1
+        where, what = f"image {row}", "weights or gradient are not finite"
     else:
         return
-    raise NotFinite(f"{what} at {where}{place(bad)}, {when}: try a smaller optimizer.lr or optimizer.max_step")
+    where += place(bad) if bad >= 0 else ""
+    raise NotFinite(f"{what} at {where}, {when}: try a smaller optimizer.lr or optimizer.max_step")

@@ -143,7 +143,7 @@ def test_a_loss_that_is_not_finite_names_image_and_step():
 
 def test_a_gradient_that_is_not_finite_is_named_too():
     objective = FunctionObjective(lambda w: torch.sqrt(w[0] ** 2), 1, torch.float64, CPU)
-    with pytest.raises(PathsearchError, match="gradient is not finite at image 2, step 0"):
+    with pytest.raises(PathsearchError, match="weights or gradient are not finite at image 2, step 0"):
         searched(objective, [[-1.0], [1.0]], Neb(images=3, spring=1.0).stages(Sgd(), 5, None))
 
 

@@ -4,7 +4,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from pathsearch import storage
+from pathsearch.bench.figures import rounded
 from pathsearch.bench.forecast import Forecast, forecasts
-from pathsearch.bench.timing import now, rounded
 from pathsearch.errors import PathsearchError
 from pathsearch.holders import HolderSettings, SerialHolder
 from pathsearch.holders.protocol import Holder, Traffic
@@ -24,7 +24,7 @@ from pathsearch.launch.settings import RunSettings
 from pathsearch.methods import Neb
 from pathsearch.numerics.seeds import Key
 from pathsearch.objectives.network import NetworkObjective
-from pathsearch.objectives.stacks import calibrated, fastest
+from pathsearch.objectives.stacks import calibrated, fastest, now
 from pathsearch.optimizers import Sgd
 from pathsearch.search import Position, search
 
@@ -109,20 +109,11 @@ def bench(settings: RunSettings, folder: Path, counts: list[int], rounds: int) -
     clock = _Clock(objective)
     bare = _bare_loop(objective)
     rows: list[list[float]] = []
-    with ExitStack() as stack:
-        serial = SerialHolder(clock)
-        steps = _steps(serial, objective, rounds)
-        holders = [stack.enter_context(closing(_on_actors(recipe, objective, count))) for count in counts]
-        others = [_steps(holder, objective, rounds) for holder in holders]
-        sent: list[Traffic] = [Traffic()] * len(counts)
-        for step, _ in steps:
-            row = [bare(), clock.gradients / IMAGES, step, clock.gradients + clock.losses, clock.losses / 2]
-            for n, other in enumerate(others):
-                seconds, sent[n] = next(other)
-                row.append(seconds)
-            clock.losses, clock.gradients = 0.0, 0.0
-            rows.append(row)
-        saving, megabytes = _checkpoint(serial)
+    serial = SerialHolder(clock)
+    for step, _ in _steps(serial, objective, rounds):
+        rows.append([bare(), clock.gradients / IMAGES, step, clock.gradients + clock.losses, clock.losses / 2])
+        clock.losses, clock.gradients = 0.0, 0.0
+    saving, megabytes = _checkpoint(serial)
     table = np.array(rows[WARM : WARM + rounds])
     medians = np.median(table, axis=0)
     outside = float(np.median(1.0 - table[:, 3] / table[:, 2]))
@@ -146,16 +137,7 @@ def bench(settings: RunSettings, folder: Path, counts: list[int], rounds: int) -
         measuring_seconds=measuring,
         checkpoint_seconds=saving,
         checkpoint_megabytes=megabytes,
-        actors=[
-            OnActors(
-                count,
-                float(medians[5 + n]),
-                float(np.median(table[:, 2] / table[:, 5 + n])),
-                float(sent[n].coordinator),
-                float(sent[n].actor),
-            )
-            for n, count in enumerate(counts)
-        ],
+        actors=[_beside(recipe, objective, count, rounds) for count in counts],
         forecast=forecasts(settings, float(medians[1]), outside, measuring),
     )
 
@@ -170,10 +152,21 @@ def _steps(holder: Holder, objective: NetworkObjective, rounds: int) -> Iterator
         begun = now(objective.device)
 
 
+def _beside(recipe: Recipe, objective: NetworkObjective, count: int, rounds: int) -> OnActors:
+    """Steps on actors and on the serial holder in turn."""
+    with closing(_on_actors(recipe, objective, count)) as holder:
+        both = zip(_steps(SerialHolder(objective), objective, rounds), _steps(holder, objective, rounds))
+        rows = [(one[0], other[0], other[1].coordinator, other[1].actor) for one, other in both]
+    table = np.array(rows[WARM : WARM + rounds])
+    _, actors, coordinator, actor = np.median(table, axis=0).tolist()
+    return OnActors(count, actors, float(np.median(table[:, 0] / table[:, 1])), coordinator, actor)
+
+
 def _on_actors(recipe: Recipe, objective: NetworkObjective, count: int) -> RayHolder:
     """Actors that share this machine's cores, or have a GPU each."""
     cores = max(1, (os.cpu_count() or 1) // count)
-    options = HolderSettings(name="ray", actors=count, cpus_per_actor=cores, address="local")
+    gpus = 0.0 if recipe.device == "cpu" else None
+    options = HolderSettings(name="ray", actors=count, cpus_per_actor=cores, gpus_per_actor=gpus, address="local")
     elsewhere = replace(recipe, device=recipe.settings.device)
     return RayHolder(elsewhere.elsewhere, objective.metrics, options)
 

@@ -1,6 +1,7 @@
 """A contiguous block of a path's pivots on one device: the arithmetic that all holders share."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -51,15 +52,13 @@ class Block:
         losses: list[torch.Tensor] = [torch.zeros(())] * len(mix)
         uphill = [s for s in range(len(mix)) if back[s].any()]
         for s in np.setdiff1d(np.arange(len(mix)), uphill):
-            losses[s] = self.objective.loss(self.point(mix[s]), keys[s])
+            with _room_for(mix, s):
+                losses[s] = self.objective.loss(self.point(mix[s]), keys[s])
         points = ((self.point(mix[s]), keys[s]) for s in uphill)
         found = STACKS[self.stack](self.objective, points)
         for s in uphill:
-            try:
+            with _room_for(mix, s):
                 losses[s], gradient = next(found)
-            except (MemoryError, torch.OutOfMemoryError) as error:
-                where = f"image {mix[s].argmax()}" if mix[s].max() == 1.0 else f"sample {s}"
-                raise PathsearchError(f"out of memory at {where}: set objective.batch lower") from error
             for row in map(int, np.flatnonzero(back[s])):
                 if row in self.gradients:
                     self.gradients[row].add_(gradient, alpha=back[s, row])
@@ -125,6 +124,16 @@ class Block:
         return vectors.zeros(self.objective.size, self.objective.dtype, self.objective.device)
 
 
-def numpy(vector: torch.Tensor) -> NDArray[Any]:
+@contextmanager
+def _room_for(mix: Array, s: int) -> Iterator[None]:
+    """Name the point at which memory is used up."""
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        where = f"image {mix[s].argmax()}" if mix[s].max() == 1.0 else f"sample {s}"
+        raise PathsearchError(f"out of memory at {where}: set objective.batch lower") from error
+
+
+def copied(vector: torch.Tensor) -> NDArray[Any]:
     """A vector as an array of its own."""
     return np.array(vector.cpu().numpy())

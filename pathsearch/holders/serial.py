@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pathsearch.holders import vectors
-from pathsearch.holders.block import Block, numpy
+from pathsearch.holders.block import Block, copied
 from pathsearch.holders.protocol import Tick, Traffic, Vectors
 from pathsearch.holders.settings import HolderSettings
 from pathsearch.methods.sampling import Sample
@@ -76,10 +76,10 @@ class SerialHolder:
         return None if any(p is None for p in predicted) else np.stack(predicted)  # type: ignore[arg-type]
 
     def pivot(self, row: int) -> NDArray[Any]:
-        return numpy(self.block.own[row])
+        return copied(self.block.own[row])
 
     def register(self, name: str, row: int) -> NDArray[Any]:
-        return numpy(self.block.registers[name][row])
+        return copied(self.block.registers[name][row])
 
     def place(self, sample: int) -> str:
         return ""

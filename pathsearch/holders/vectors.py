@@ -13,7 +13,7 @@ import torch
 from pathsearch.numerics.basis import Array
 from pathsearch.optimizers.rules import Adaptive, Plan
 
-CHUNK = {"cpu": 1 << 18, "cuda": 1 << 22}  # elements: so many that what Python spends on a chunk does not count
+CHUNK = {"cpu": 1 << 18, "cuda": 1 << 20}  # elements: so many that what Python spends on a chunk does not count
 ALIGNMENT = 64  # elements
 
 Rows = Mapping[int, torch.Tensor]
@@ -36,7 +36,7 @@ def gram(pivots: Rows, count: int, rows: list[int], gradients: Rows, registers: 
         return np.zeros((0, k, k))
     some = gradients[rows[0]]
     total = torch.zeros(len(rows), k, k, dtype=torch.float64, device=some.device)
-    room, wide = _room(2, some.dtype, some.device), _room(k, torch.float64, some.device)
+    room, wide = _room(2, len(some), some.dtype, some.device), _room(k, len(some), torch.float64, some.device)
     for part in _chunks(some):
         for n, (row, back, ahead) in enumerate(_segments(pivots, count, rows, part, room)):
             basis = wide[:, : len(back)]
@@ -54,7 +54,7 @@ def update(
     if not rows:
         return
     some = gradients[rows[0]]
-    room = _room(3 + len(plan.assign), some.dtype, some.device)
+    room = _room(3 + len(plan.assign), len(some), some.dtype, some.device)
     for part in _chunks(some):
         for n, (row, back, ahead) in enumerate(_segments(pivots, count, rows, part, room)):
             own = {name: register[row][part] for name, register in registers.items()}
@@ -116,9 +116,9 @@ def _total(partial: Callable[[slice], torch.Tensor], vector: torch.Tensor) -> fl
 
 
 @lru_cache(maxsize=8)
-def _room(vectors: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+def _room(vectors: int, size: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """Room for parts of so many vectors, kept: asking the system for it anew would take as long as the arithmetic."""
-    return torch.empty(vectors, CHUNK[device.type], dtype=dtype, device=device)
+    return torch.empty(vectors, min(size, CHUNK[device.type]), dtype=dtype, device=device)
 
 
 def _chunks(vector: torch.Tensor) -> Iterator[slice]:

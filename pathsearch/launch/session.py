@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from pathsearch import measure, storage
-from pathsearch.errors import HolderLost, Interrupted, NotFinite, PathsearchError
+from pathsearch.errors import HolderLost, Interrupted, PathsearchError
 from pathsearch.holders import opened
 from pathsearch.launch import endpoints
 from pathsearch.launch.config import differences
@@ -67,6 +67,7 @@ class _Session:
         self.profiles: dict[str, dict[str, Variable]] = {}
         self.summary: dict[str, Any] = {}
         self.chain: list[Any] = []
+        self.points = 0  # measured of the profile under way
         self.reached = (0, 0, 0)  # steps, profiles, points of a profile: what a loss of vectors may undo, not for ever
 
     def carry_out(self) -> storage.Run:
@@ -92,7 +93,10 @@ class _Session:
         else:
             endpoints.adopt_buffers(past.groups["buffers"], str(self.file), self.objective)
         elsewhere = replace(recipe, device=settings.device, buffers=_buffers(self.objective))
-        with closing(opened(settings.holder, self.objective, elsewhere.elsewhere, self.watcher.log)) as self.holder:
+        holder = settings.holder
+        if settings.device == "cpu" and holder.gpus_per_actor is None:
+            holder = holder.model_copy(update={"gpus_per_actor": 0.0})
+        with closing(opened(holder, self.objective, elsewhere.elsewhere, self.watcher.log)) as self.holder:
             return self._persist()
 
     def _persist(self) -> storage.Run:
@@ -100,18 +104,18 @@ class _Session:
         furthest, lost = (-1, 0, 0), 0
         while True:
             try:
+                if lost:
+                    self.holder.revive()
                 position = self._continue() if self.file.exists() else self._begin()
                 self._measure(self._search(position))
                 return storage.read(self.file)
-            except NotFinite as error:
-                raise PathsearchError(f"{error}; {self._kept()}") from error
             except HolderLost as error:
+                self._heed("the loss of an actor")  # which the same signal may have ended
                 lost = 1 if self.reached > furthest else lost + 1
                 if lost > RETRIES:
                     raise PathsearchError(f"{error}, {lost} times without getting further; {self._kept()}") from error
                 furthest = max(furthest, self.reached)
                 self.watcher.log(f"{error}; goes on from the last checkpoint")
-                self.holder.revive()
 
     def _kept(self) -> str:
         if not self.file.exists():
@@ -153,7 +157,7 @@ class _Session:
     def _search(self, position: Position) -> Position:
         saved = time.monotonic()
         report = None
-        for report in search(self.holder, self.stages, position, self.settings.seed, self.objective.stochastic):
+        for report in self._reports(position):
             # a stage's first step too: what went before, training above all, is not to be lost
             due = report.position.step == 0 or report.position.moves % self.settings.checkpoint.steps == 0
             if due or self.stop or time.monotonic() - saved > 60 * self.settings.checkpoint.minutes:
@@ -169,6 +173,15 @@ class _Session:
             self._save(position, "running")
         return position
 
+    def _reports(self, position: Position) -> Iterator[Report]:
+        """The search; what ends it for good says where its last state is."""
+        try:
+            yield from search(self.holder, self.stages, position, self.settings.seed, self.objective.stochastic)
+        except HolderLost:
+            raise
+        except PathsearchError as error:
+            raise PathsearchError(f"{error}; {self._kept()}") from error
+
     def _heed(self, where: str) -> None:
         if self.stop:
             raise Interrupted(
@@ -178,8 +191,8 @@ class _Session:
 
     def _tick(self, count: int) -> None:
         self.watcher.tick(count)
-        moves, _, points = self.reached
-        self.reached = (moves, len(self.profiles), points + count)
+        self.points += count
+        self.reached = max(self.reached, (self.reached[0], len(self.profiles), self.points))
         self._heed("measuring")
 
     def _measure(self, position: Position) -> None:
@@ -187,7 +200,7 @@ class _Session:
         chords = self.holder.chords()
         if chords[-1, -1] == 0.0:
             raise PathsearchError("the endpoints are identical: train them from different seeds, or give two minima")
-        watcher = self.watcher
+        watcher, self.points = self.watcher, 0
         if "profiles/path" not in self.profiles:
             watcher.phase("measure the path", options.points)
             path = measure.measured_path(self.holder, curve, chords, options.points, options.tolerance, self._tick)

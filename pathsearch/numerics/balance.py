@@ -10,7 +10,7 @@ LOSS = 1 / 3  # cost of a loss alone, where loss and gradient cost 1
 def blocks(costs: Array, rates: Array) -> list[range]:
     """Cut pivots of given costs [N] into a block for each actor, of rates [A] in seconds per cost; some may be empty.
 
-    The longest time over the actors is the shortest possible; of such cuts, one whose squared times are least.
+    The longest time over the actors is the shortest possible, and shorter ones are even as far as that goes.
     """
     walked = np.concatenate([[0.0], np.cumsum(costs)])
     pivots = len(costs)

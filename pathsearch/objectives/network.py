@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,6 @@ class NetworkObjective:
         self.loss_sum = LOSSES[loss]
         self.stochastic = self.train.size < len(self.train) or self.train.augment
         self._adopted: set[str] = set()
-        self._loss: Callable[..., Tensor] = self._mean_loss
         self.together = 1 << 30
         """Most weight vectors that `losses_and_gradients` has memory for, as far as is known."""
         self._batch: tuple[Key, tuple[Tensor, Tensor]] | None = None
@@ -85,12 +85,14 @@ class NetworkObjective:
 
     def loss(self, weights: Tensor, key: Key) -> Tensor:
         with torch.no_grad():
-            return self._data_loss(self._views(weights), key) + self._penalty(weights)
+            return self._data_loss(self._views(weights), key, self._mean_loss) + self._penalty(weights)
 
-    def loss_and_gradient(self, weights: Tensor, key: Key) -> tuple[Tensor, Tensor]:
+    def loss_and_gradient(
+        self, weights: Tensor, key: Key, mean_loss: Callable[..., Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
         views = [view.detach().requires_grad_() for view in self._views(weights)]
         with torch.enable_grad():
-            data_loss = self._data_loss(views, key)
+            data_loss = self._data_loss(views, key, mean_loss or self._mean_loss)
         gradients = torch.autograd.grad(data_loss, views, allow_unused=True, materialize_grads=True)
         gradient = torch.cat([part.reshape(-1) for part in gradients])
         if self.weight_decay:
@@ -102,7 +104,7 @@ class NetworkObjective:
         inputs, targets = self._drawn(key)
         parts = weights.split(self.sizes, dim=1)
         views = [part.reshape(len(weights), *shape) for part, (_, shape) in zip(parts, self.table)]
-        buffers = {name: buffer.expand(len(weights), *buffer.shape).clone() for name, buffer in self.buffers.items()}
+        buffers = {name: buffer.expand(len(weights), *buffer.shape) for name, buffer in self.buffers.items()}
         both = vmap(grad_and_value(self._mean_loss), in_dims=(0, 0, None, None), randomness="same")
         with _seeded(derive(DROPOUT, key.seed, key.step), self.device), blamed("the network"):
             gradients, losses = both(views, buffers, inputs, targets)
@@ -111,10 +113,10 @@ class NetworkObjective:
             gradient.add_(weights, alpha=self.weight_decay)
         return losses + torch.stack([self._penalty(each) for each in weights]), gradient
 
-    def compile(self) -> None:
-        """Have torch compile the loss, once; its gradient comes with it."""
-        if self._loss == self._mean_loss:
-            self._loss = torch.compile(self._mean_loss, mode="reduce-overhead")
+    @cached_property
+    def compiled(self) -> Callable[..., Tensor]:
+        """The mean loss of a mini-batch as torch compiles it, at its first use; the gradient comes with it."""
+        return torch.compile(self._mean_loss, mode="reduce-overhead")
 
     def measure(self, weights: Tensor) -> dict[str, float]:
         """Whole training and test set, un-augmented, batch norm re-estimated from the training set."""
@@ -214,15 +216,19 @@ class NetworkObjective:
             self._batch = (key, self.train.draw(key))
         return self._batch[1]
 
-    def _data_loss(self, views: list[Tensor], key: Key) -> Tensor:
+    def _data_loss(self, views: list[Tensor], key: Key, mean_loss: Callable[..., Tensor]) -> Tensor:
         inputs, targets = self._drawn(key)
-        # a forward pass in training mode writes running statistics: into copies, so that none leaks to the next call
-        buffers = {name: buffer.clone() for name, buffer in self.buffers.items()}
+        version = inputs._version
         with _seeded(derive(DROPOUT, key.seed, key.step), self.device), blamed("the network"):
-            return self._loss(views, buffers, inputs, targets)
+            loss = mean_loss(views, self.buffers, inputs, targets)
+        if inputs._version != version:
+            self._batch = None  # the network wrote to its inputs: the next image draws its own
+        return loss
 
     def _mean_loss(self, views: list[Tensor], buffers: dict[str, Tensor], inputs: Tensor, targets: Tensor) -> Tensor:
-        outputs = functional_call(self.module, (dict(zip(self.names, views)), buffers), (inputs,))
+        # a forward pass in training mode writes running statistics: into copies, so that none leaks to the next call
+        copies = {name: buffer.clone() for name, buffer in buffers.items()}
+        outputs = functional_call(self.module, (dict(zip(self.names, views)), copies), (inputs,))
         return self.loss_sum(outputs, targets) / len(targets)
 
     def _penalty(self, weights: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
+from pathsearch.errors import PathsearchError
 from pathsearch.numerics.seeds import Key
 from pathsearch.objectives.network import NetworkObjective
 from pathsearch.objectives.protocol import Objective
@@ -45,9 +46,9 @@ def vmap(objective: Objective, points: Points) -> Gradients:
 
 def compiled(objective: Objective, points: Points) -> Gradients:
     """One after another, by kernels that torch.compile makes for this network."""
-    if isinstance(objective, NetworkObjective):
-        objective.compile()
-    return loop(objective, points)
+    if not isinstance(objective, NetworkObjective):
+        return loop(objective, points)
+    return (objective.loss_and_gradient(point, key, objective.compiled) for point, key in points)
 
 
 STACKS: dict[str, Callable[[Objective, Points], Gradients]] = {"loop": loop, "vmap": vmap, "compiled": compiled}
@@ -66,11 +67,13 @@ def calibrated(objective: Objective, images: int) -> dict[str, float]:
         try:
             times = []
             for _ in range(1 + ROUNDS):
-                begun = _now(objective.device)
+                begun = now(objective.device)
                 for _ in way(objective, points):
                     pass
-                times.append(_now(objective.device) - begun)
-        except (RuntimeError, NotImplementedError):  # what torch raises for networks that a way does not fit
+                times.append(now(objective.device) - begun)
+        except (PathsearchError, RuntimeError):  # what torch raises for networks that a way does not fit
+            if name == "loop":
+                raise
             continue
         seconds[name] = min(times[1:]) / images
     return seconds
@@ -92,7 +95,8 @@ def chosen(objective: Objective, way: str, images: int) -> str:
     return fastest(calibrated(objective, images))
 
 
-def _now(device: torch.device) -> float:
+def now(device: torch.device) -> float:
+    """Seconds, once the device has done what it was given."""
     if device.type == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter()

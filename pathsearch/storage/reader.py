@@ -37,7 +37,7 @@ class Run:
 def read(where: str | Path) -> Run:
     """Read a run folder or its `path.h5`. Raises PathsearchError where there is none, or a damaged one."""
     file = located(where)
-    with _opened(file) as h5:
+    with _readable(file), _opened(file) as h5:
         return _run(file, h5)
 
 
@@ -68,9 +68,12 @@ class Stored:
 def stored(where: str | Path) -> Iterator[Stored]:
     """Open a run's file for its vectors. Raises PathsearchError as `read` does."""
     file = located(where)
-    with _opened(file) as h5:
+    with _readable(file):
+        h5 = _opened(file)
         registers = {name: item for name, item in h5["optimizer"].items() if item.ndim == 2}
-        yield Stored(_run(file, h5), h5["path/weights"], registers)
+        kept = Stored(_run(file, h5), h5["path/weights"], registers)
+    with h5:
+        yield kept
 
 
 def read_vectors(where: str | Path) -> tuple[NDArray[Any], Arrays]:
@@ -88,23 +91,28 @@ def located(where: str | Path) -> Path:
     return file
 
 
+def _opened(file: Path) -> h5py.File:
+    """The file, its checksum and format checked."""
+    with file.open("rb") as raw:
+        line = raw.read(USER_BLOCK)
+        known = line.startswith(FORMAT.encode()) and f", format version {FORMAT_VERSION}," in line.decode()
+        if known and not line.startswith(seal(checksum(raw))):
+            raise OSError("it was damaged or changed after it was written")
+    h5 = h5py.File(file, "r")
+    if h5.attrs.get("format") != FORMAT:
+        raise PathsearchError(f"{file} was not written by pathsearch")
+    if h5.attrs["format_version"] > FORMAT_VERSION:
+        raise PathsearchError(
+            f"{file} has format version {h5.attrs['format_version']}, this program reads up to {FORMAT_VERSION}: "
+            "update pathsearch"
+        )
+    return h5
+
+
 @contextmanager
-def _opened(file: Path) -> Iterator[h5py.File]:
+def _readable(file: Path) -> Iterator[None]:
     try:
-        with file.open("rb") as raw:
-            line = raw.read(USER_BLOCK)
-            known = line.startswith(FORMAT.encode()) and f", format version {FORMAT_VERSION}," in line.decode()
-            if known and not line.startswith(seal(checksum(raw))):
-                raise OSError("it was damaged or changed after it was written")
-        with h5py.File(file, "r") as h5:
-            if h5.attrs.get("format") != FORMAT:
-                raise PathsearchError(f"{file} was not written by pathsearch")
-            if h5.attrs["format_version"] > FORMAT_VERSION:
-                raise PathsearchError(
-                    f"{file} has format version {h5.attrs['format_version']}, this program reads up to "
-                    f"{FORMAT_VERSION}: update pathsearch"
-                )
-            yield h5
+        yield
     except PathsearchError:
         raise
     except Exception as error:  # whatever h5py makes of a file that is none

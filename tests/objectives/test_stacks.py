@@ -73,3 +73,27 @@ def test_timing_does_not_decide_about_bits_on_a_cpu():
     assert chosen(network(), "auto", 4) == "loop"
     assert chosen(network(), "vmap", 4) == "vmap"
     assert chosen(surface("circle"), "auto", 4) == "loop"
+
+
+def test_a_network_that_a_way_does_not_fit_is_left_to_the_loop(tmp_path, monkeypatch):
+    (tmp_path / "branching.py").write_text(
+        "from torch import nn\n"
+        "class Net(nn.Sequential):\n"
+        "    def __init__(self):\n"
+        "        super().__init__(nn.Flatten(), nn.Linear(64, 10))\n"
+        "    def forward(self, x):\n"
+        "        y = super().forward(x)\n"
+        "        return y if y.sum() > 0 else 2 * y\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert set(calibrated(network(model="branching:Net"), 2)) == {"loop"}
+
+
+def test_a_network_that_writes_to_its_inputs_does_not_spoil_the_next_image_s(tmp_path, monkeypatch):
+    (tmp_path / "writing.py").write_text(
+        "from torch import nn\nNet = lambda: nn.Sequential(nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(64, 10))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    objective = network(model="writing:Net")
+    first, second = (objective.loss_and_gradient(objective.initial(0), Key(0, 0)) for _ in range(2))
+    torch.testing.assert_close(first, second, rtol=0, atol=0)

@@ -5,6 +5,7 @@ import math
 import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,7 +62,7 @@ def reserve(options: HolderSettings, fewer: bool) -> tuple[PlacementGroup, float
         gpus, cpus = options.gpus_per_actor, options.cpus_per_actor
         gpus = (1.0 if there.get("GPU", 0) >= 1 else 0.0) if gpus is None else gpus
         each = {"CPU": cpus, **({"GPU": gpus} if gpus else {})}
-        fitting = math.floor(min(there.get(kind, 0) / amount for kind, amount in each.items()) + 1e-9)
+        fitting = sum(_fitting(node["Resources"], each) for node in ray.nodes() if node["Alive"])
         actors = options.actors or max(fitting, 1)
         actors = max(1, min(actors, fitting)) if fewer else actors
         asked = f"{actors} actors with {gpus:g} GPU and {cpus:g} CPU each"
@@ -80,6 +81,17 @@ def reserve(options: HolderSettings, fewer: bool) -> tuple[PlacementGroup, float
         f"no room for {asked} within {ROOM:g} s: of {_said(there)}, free are {_said(ray.available_resources())}; "
         "wait for other work on the cluster to end, or ask for less"
     )
+
+
+def _fitting(there: dict[str, float], each: dict[str, float]) -> int:
+    """Actors that fit on one node, none of which has parts of two GPUs."""
+    gpus = each.get("GPU", 0.0)
+    rooms = [math.floor(there.get("CPU", 0) / each["CPU"] + 1e-9)]
+    if gpus >= 1:
+        rooms.append(math.floor(there.get("GPU", 0) / gpus + 1e-9))
+    elif gpus > 0:
+        rooms.append(math.floor(there.get("GPU", 0)) * math.floor(1 / gpus + 1e-9))
+    return min(rooms)
 
 
 def _shrunk(before: dict[str, float]) -> bool:
@@ -121,12 +133,10 @@ def _advice(said: str) -> str:
 @contextmanager
 def _handlers_kept() -> Iterator[None]:
     """Ray replaces the handler of SIGTERM, which is ours to heed."""
-    try:
-        kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:
-        kept = {}
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)
+        if threading.current_thread() is threading.main_thread():  # the only one that has handlers
+            for number, handler in kept.items():
+                signal.signal(number, handler)

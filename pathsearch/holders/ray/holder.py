@@ -47,12 +47,13 @@ class RayHolder:
 
     def _open(self, fewer: bool) -> None:
         self._pool = Pool(self._options, self._make, fewer)
+        self._options = self._pool.options  # what was settled once holds when actors are lost
         self._actors = range(len(self._pool))
         self._rates = np.ones(len(self._actors))
         self._measured = np.zeros(len(self._actors), dtype=bool)
         self._layout = [range(0)] * len(self._actors)
         self._copies: list[set[int]] = [set() for _ in self._actors]
-        self._version = self._count = self._evaluations = self._received = 0
+        self._version = self._count = self._evaluations = 0
         self._movable: list[int] = []
         self._names: tuple[str, ...] = ()
         self._who: list[int] = []
@@ -115,7 +116,6 @@ class RayHolder:
             evaluation: Evaluation = found[a]["evaluate"]
             losses[shares[a]] = evaluation.losses
             gram[[self._movable.index(row) for row in moved[a]]] = found[a]["gram"]
-            self._received = max(self._received, evaluation.received)
             self._learn(a, evaluation.seconds, sample.back[shares[a]])
         return losses, gram
 
@@ -166,8 +166,9 @@ class RayHolder:
             for a in later:
                 self._pool.queue(a, "products", j, self._version, others[a])
                 self._copies[a] -= {j} - {0}
-            for found in self._pool.flush().values():
-                for i, product in found["products"].items():
+            found = self._pool.flush()
+            for a in later:
+                for i, product in found[a]["products"].items():
                     lower[i, j] = product
         return lower + np.tril(lower, -1).T
 
@@ -189,9 +190,7 @@ class RayHolder:
         return f" on {self._pool.name(self._who[sample])}"
 
     def traffic(self) -> Traffic:
-        traffic = Traffic(self._pool.bytes, self._received)
-        self._pool.bytes = self._received = 0
-        return traffic
+        return Traffic(*self._pool.traffic())
 
     def describe(self) -> str:
         return self._pool.describe()

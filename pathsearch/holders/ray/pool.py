@@ -32,15 +32,15 @@ class Call:
 
 
 class Pool:
-    """Actors on room reserved for all of them; `bytes` counts what the coordinator sent and got, without vectors.
+    """Actors on room reserved for all of them, which may be fewer than the options asked for.
 
     Operations are queued and set off together, one message an actor, when an answer is wanted.
     """
 
     def __init__(self, options: HolderSettings, make: Callable[[], Objective], fewer: bool = False) -> None:
         self._timeout = options.timeout
-        self.bytes = 0
         self._group, gpus = cluster.reserve(options, fewer)
+        self.options = options.model_copy(update={"actors": self._group.bundle_count, "gpus_per_actor": gpus})
         remote: Any = ray.remote(concurrency_groups={"mail": 1})(Worker)  # type: ignore[call-overload]
         threads = max(1, math.floor(options.cpus_per_actor))
         self._actors: list[Any] = [
@@ -54,9 +54,10 @@ class Pool:
         ]
         self._queues: list[list[Operation]] = [[] for _ in self._actors]
         self._facts = [UNKNOWN] * len(self)
+        self._bytes, self._received = 0, [0] * len(self)
         try:
             self._timeout = max(START, options.timeout)
-            self._facts = self._all("hello")
+            self._facts = self._met()
             devices = self._opened(make)
             self._facts = [replace(facts, device=device) for facts, device in zip(self._facts, devices)]
             self._all("meet", self._actors)
@@ -80,6 +81,14 @@ class Pool:
         calls = [self._call(actor, queue) for actor, queue in enumerate(self._queues) if queue]
         self._queues = [[] for _ in self._actors]
         return {call.actor: found for call, found in zip(calls, self._counted(calls))}
+
+    def traffic(self) -> tuple[int, int]:
+        """Bytes in and out of the coordinator, and into the busiest actor, since this was last asked; no vectors that
+        are loaded or kept.
+        """
+        sent, received = self._bytes, max(self._received)
+        self._bytes, self._received = 0, [0] * len(self)
+        return sent, received
 
     def each(self, operations: list[tuple[int, Operation]], tick: Callable[[int], None]) -> list[Any]:
         """What single operations find, each an actor's; `tick` is told as they are done. Raises as `flush`."""
@@ -120,6 +129,12 @@ class Pool:
     def _all(self, method: str, *arguments: Any) -> list[Any]:
         return self._got([Call(a, getattr(actor, method).remote(*arguments)) for a, actor in enumerate(self._actors)])
 
+    def _met(self) -> list[Facts]:
+        try:
+            return self._all("hello")
+        except HolderLost as error:
+            raise HolderLost(f"{error} at its start: every node must have the same packages as this one") from None
+
     def _opened(self, make: Callable[[], Objective]) -> list[str]:
         try:
             return self._all("open", make)
@@ -130,19 +145,29 @@ class Pool:
 
     def _call(self, actor: int, operations: list[Operation]) -> Call:
         message = pickle.dumps(operations)
-        self.bytes += len(message)
+        self._bytes += len(message)
         return Call(actor, self._actors[actor].do.remote(message))
 
     def _counted(self, calls: list[Call]) -> list[Any]:
         answers = self._got(calls)
-        self.bytes += sum(map(len, answers))
-        return [pickle.loads(answer) for answer in answers]
+        self._bytes += sum(map(len, answers))
+        found = [pickle.loads(answer) for answer in answers]
+        for call, results in zip(calls, found):
+            self._received[call.actor] += results.pop("received")
+        return found
 
     def _got(self, calls: list[Call]) -> list[Any]:
         try:
             return list(ray.get([call.reference for call in calls], timeout=self._timeout))
         except RayError:
             raise self._fault(calls) from None
+
+    def _waits(self, actor: int) -> str:
+        """What a silent actor waits for, if it can be asked."""
+        try:
+            return str(ray.get(self._actors[actor].waits.remote(), timeout=1))
+        except RayError:
+            return ""
 
     def _fault(self, calls: list[Call]) -> PathsearchError:
         """Why waiting for calls failed: what a user can mend before deaths, deaths before what follows from them."""
@@ -152,7 +177,9 @@ class Pool:
             try:
                 ray.get(call.reference, timeout=0.05)
             except GetTimeoutError:
-                faults.append((2, HolderLost(f"{who} did not answer within {self._timeout:g} s")))
+                waits = self._waits(call.actor)
+                said = f"waits for {waits}" if waits else f"did not answer within {self._timeout:g} s"
+                faults.append((3 if waits else 2, HolderLost(f"{who} {said}")))
             except RayTaskError as error:
                 faults.append(_of_task(error, who))
             except RayError as error:

@@ -6,7 +6,7 @@ import platform
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pathsearch.errors import HolderLost
 from pathsearch.holders import vectors
-from pathsearch.holders.block import Block, numpy
+from pathsearch.holders.block import Block, copied
 from pathsearch.numerics.basis import Array
 from pathsearch.numerics.seeds import Key
 from pathsearch.objectives.protocol import Objective
@@ -28,7 +28,7 @@ Operation = tuple[str, tuple[Any, ...]]
 """The name of a method of `Worker`, and its arguments."""
 
 Letter = tuple[str, int, list[int]]
-"""What is sent (pivot, registers or gradient), of which pivot, to which actors."""
+"""What is sent, of which pivot, to which actors: `pivot`, `gradient`, or `registers`, each of which is a letter."""
 
 
 @dataclass(frozen=True)
@@ -42,18 +42,17 @@ class Facts:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Losses [s] of an actor's points, how long they and their gradients took, bytes received since the last one."""
+    """Losses [s] of an actor's points, and how long they and their gradients took."""
 
     losses: Array
     seconds: float
-    received: int
 
 
 class Worker:
     """What an actor answers to. Operations come in lists, so that a step takes one message; mail has its own thread.
 
-    A letter is known by its kind, the version of the path it belongs to, its pivot and its sender; who waits for it
-    was told that it comes.
+    A letter is known by what it holds (pivot, gradient or a register's name), the version of the path it belongs to,
+    its pivot and its sender; who waits for it was told that it comes.
     """
 
     def __init__(self, index: int, threads: int, gpu: bool, timeout: float) -> None:
@@ -63,7 +62,9 @@ class Worker:
         self._mail: dict[tuple[Any, ...], NDArray[Any]] = {}
         self._arrival = threading.Condition()
         self._post = ThreadPoolExecutor(1, initializer=os.nice, initargs=(10,))  # gradients come first
-        self._received = 0
+        self._posted: list[Future[None]] = []
+        self._waiting = ""
+        self._received = 0  # bytes
         self._moving: set[int] = set()
 
     def hello(self) -> Facts:
@@ -84,16 +85,24 @@ class Worker:
     def receive(self, letter: tuple[Any, ...], content: NDArray[Any]) -> None:
         with self._arrival:
             self._mail[letter] = content
-            self._received += content.nbytes
             self._arrival.notify_all()
 
+    @ray.method(concurrency_group="mail")
+    def waits(self) -> str:
+        """The letter that this actor waits for; empty where it is busy itself."""
+        return self._waiting
+
     def do(self, message: bytes) -> bytes:
-        """Carry out operations in order; returns what they have found, by their names.
+        """Carry out operations in order; returns what they have found, by their names, and the bytes received.
 
         Both are pickled here: Ray takes several times as long for many small arrays.
         """
         operations: list[Operation] = pickle.loads(message)
-        return pickle.dumps({name: getattr(self, name)(*arguments) for name, arguments in operations})
+        found = {name: getattr(self, name)(*arguments) for name, arguments in operations}
+        for posted in self._posted:
+            posted.result()  # a letter that could not be sent is not to be waited for
+        found["received"], self._received, self._posted = self._received, 0, []
+        return pickle.dumps(found)
 
     def stack(self, way: str, images: int) -> str:
         """Choose a way to work out gradients, see `objectives.stacks.chosen`."""
@@ -123,7 +132,8 @@ class Worker:
             else:
                 contents = {kind: (self._block.own if kind == "pivot" else self._block.gradients)[row]}
             for name, content in contents.items():
-                self._post.submit(self._posted, (name, version, row, self._index), content.cpu().numpy(), targets)
+                letter = (name, version, row, self._index)
+                self._posted.append(self._post.submit(self._sent, letter, content.cpu().numpy(), targets))
 
     def evaluate(
         self, columns: list[int], mix: Array, back: Array, keys: list[Key], version: int, others: dict[int, int]
@@ -141,8 +151,7 @@ class Worker:
         losses = self._block.evaluate(full_mix, full_back, keys)
         seconds = time.perf_counter() - begun
         self._learn(version, others)
-        received, self._received = self._received, 0
-        return Evaluation(losses, seconds, received)
+        return Evaluation(losses, seconds)
 
     def gram(self, version: int, senders: dict[int, list[int]]) -> Array:
         """Gram matrices [n, k, k] of the own movable pivots. senders: whose parts make up a pivot's gradient."""
@@ -211,12 +220,12 @@ class Worker:
         return self._block.objective.predictions(self._block.point(weights))
 
     def pivot(self, row: int) -> NDArray[Any]:
-        return numpy(self._block.own[row])
+        return copied(self._block.own[row])
 
     def register(self, name: str, row: int) -> NDArray[Any]:
-        return numpy(self._block.registers[name][row])
+        return copied(self._block.registers[name][row])
 
-    def _posted(self, letter: tuple[Any, ...], content: NDArray[Any], targets: list[int]) -> None:
+    def _sent(self, letter: tuple[Any, ...], content: NDArray[Any], targets: list[int]) -> None:
         for target in targets:
             self._actors[target].receive.remote(letter, content)
 
@@ -228,8 +237,11 @@ class Worker:
 
     def _opened(self, *letter: Any) -> torch.Tensor:
         """What a letter holds, once it is there; raises HolderLost where it does not come."""
+        self._waiting = f"{letter[0]} {letter[2]} from actor {letter[3]}"
         with self._arrival:
             if not self._arrival.wait_for(lambda: letter in self._mail, self._timeout):
-                raise HolderLost(f"{letter[0]} {letter[2]} did not come from actor {letter[3]}")
+                raise HolderLost(f"no {self._waiting}")
             content = self._mail.pop(letter)
+        self._waiting = ""
+        self._received += content.nbytes
         return self._block.tensor(content)

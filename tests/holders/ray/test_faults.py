@@ -1,6 +1,7 @@
 """Actors die, hang and run out of memory in the middle of a run: it ends with the same path, or says why not."""
 
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -14,6 +15,8 @@ from pathsearch.errors import PathsearchError
 from pathsearch.launch import session
 from pathsearch.launch.config import validated
 from tests.commands import SMALL
+
+HOLDERS = {"serial": {"name": "serial"}, "five": {"name": "ray", "actors": 5}}
 
 
 class Watcher:
@@ -86,10 +89,16 @@ def test_an_actor_killed_twice_in_the_search_and_once_in_measuring(tmp_path, und
 
 
 def test_an_actor_that_hangs(tmp_path, undisturbed):
-    watcher = Watcher([100], [], lambda: os.kill(actors()[1], signal.SIGSTOP))
+    hung = []
+
+    def stop():
+        hung.append(actors()[1])
+        os.kill(hung[0], signal.SIGSTOP)
+
+    watcher = Watcher([100], [], stop)
     compare(run(tmp_path, watcher, holder={"name": "ray", "actors": 2, "timeout": 4}), undisturbed)
     (line,) = (line for line in watcher.lines if "goes on from the last checkpoint" in line)
-    assert "did not answer within 4 s" in line
+    assert re.search(rf"process {hung[0]} .* did not answer within 4 s", line), (line, hung)
     deadline = time.monotonic() + 30
     while actors():
         assert time.monotonic() < deadline, "the hung one was left behind"
@@ -106,6 +115,13 @@ def test_one_that_is_killed_again_and_again(tmp_path, ray_cluster, monkeypatch):
     assert storage.read(tmp_path).position["moves"] == 20
     found = run(tmp_path, Watcher(), holder="serial")
     assert found.state == "finished"
+
+
+def test_more_actors_than_pivots(tmp_path, ray_cluster):
+    changes = {"objective": "two-modes", "endpoints": None, "method": "linear", "optimizer": "lbfgs"}
+    found = [run(tmp_path / name, Watcher(), **changes, holder=holder) for name, holder in HOLDERS.items()]
+    for arrays, others in zip(found[0].groups["profiles/linear"].items(), found[1].groups["profiles/linear"].items()):
+        np.testing.assert_array_equal(arrays[1], others[1])
 
 
 @pytest.mark.parametrize(

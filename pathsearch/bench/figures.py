@@ -1,17 +1,7 @@
-"""Clocks, and figures as text."""
+"""Figures as plain values."""
 
-import time
 from dataclasses import asdict
 from typing import Any
-
-import torch
-
-
-def now(device: torch.device) -> float:
-    """Seconds, once the device has done what it was given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter()
 
 
 def rounded(figures: Any) -> Any:
