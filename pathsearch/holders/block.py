@@ -102,6 +102,12 @@ class Block:
         point = self.point(weights)
         return float(torch.stack([self.objective.loss(point, key) for key in keys]).double().mean())
 
+    def measure_with(self, row: int, buffers: dict[str, NDArray[Any]]) -> dict[str, float]:
+        """Every metric of a network at an own pivot, with given buffers."""
+        network: Any = self.objective
+        found: dict[str, float] = network.measure_with(self.own[row], buffers)
+        return found
+
     def point(self, weights: Array) -> torch.Tensor:
         """A mixture [N] of pivots."""
         (used,) = np.nonzero(weights)

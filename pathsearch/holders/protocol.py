@@ -71,6 +71,9 @@ class Holder(Protocol):
     def measure(self, mixture: Array, tick: Tick) -> dict[str, Array]:
         """Every metric [T] on the whole data set, at mixtures [T, N] of the pivots."""
 
+    def measure_with(self, row: int, buffers: dict[str, NDArray[Any]]) -> dict[str, float]:
+        """Every metric of a network at a pivot, with given buffers in place of re-estimated ones."""
+
     def predictions(self, mixture: Array) -> NDArray[np.int64] | None:
         """Predicted classes [T, n_test], or None where the objective predicts nothing."""
 

@@ -71,6 +71,9 @@ class SerialHolder:
             tick(1)
         return {name: np.array([point[name] for point in measured]) for name in self.block.objective.metrics}
 
+    def measure_with(self, row: int, buffers: dict[str, NDArray[Any]]) -> dict[str, float]:
+        return self.block.measure_with(row, buffers)
+
     def predictions(self, mixture: Array) -> NDArray[np.int64] | None:
         predicted = [self.block.objective.predictions(self.block.point(weights)) for weights in mixture]
         return None if any(p is None for p in predicted) else np.stack(predicted)  # type: ignore[arg-type]

@@ -218,21 +218,22 @@ class _Session:
                 self._keep_plane(plane)
         self.summary["chord"] = float(np.sqrt(chords[-1, -1]))
         self.summary["disagreement"] = measure.disagreement(self.holder, position.pivots)
-        self.summary["as_loaded"] = self._as_loaded()
+        self.summary["as_loaded"] = self._as_loaded(position.pivots)
         self._save(position, "finished")
 
-    def _as_loaded(self) -> dict[str, dict[str, float]]:
+    def _as_loaded(self, pivots: int) -> dict[str, dict[str, float]]:
         """Metrics of endpoints that came with running statistics of their own, measured with these."""
         found: dict[str, dict[str, float]] = {}
         points = self.settings.endpoints
-        for side in ("start", "end"):
+        for side, row in (("start", 0), ("end", pivots - 1)):
             point = getattr(points, side, None)
             if isinstance(point, str) and isinstance(self.objective, NetworkObjective):
                 file = endpoints.found(point, self.config_folder)
                 if file.is_file() and file.suffix not in (".npy", ".h5"):
-                    parameters, buffers = endpoints.state_dict(file, side, self.objective)
+                    _, buffers = endpoints.state_dict(file, side, self.objective)
                     if buffers:
-                        found[side] = self.objective.measure_with(self.objective.flat(parameters), buffers)
+                        arrays = {name: buffer.cpu().numpy() for name, buffer in buffers.items()}
+                        found[side] = self.holder.measure_with(row, arrays)
         return found
 
     def _keep_profile(self, name: str, profile: measure.Profile) -> None:

@@ -123,10 +123,11 @@ class NetworkObjective:
         with torch.no_grad():
             return self._measured(weights, self.reestimated(weights))
 
-    def measure_with(self, weights: Tensor, buffers: dict[str, Tensor]) -> dict[str, float]:
+    def measure_with(self, weights: Tensor, buffers: dict[str, NDArray[Any]]) -> dict[str, float]:
         """As `measure`, with given buffers: an endpoint with the running statistics it was saved with."""
         with torch.no_grad():
-            return self._measured(weights, {**self.buffers, **buffers})
+            given = {name: torch.from_numpy(value).to(self.buffers[name]) for name, value in buffers.items()}
+            return self._measured(weights, {**self.buffers, **given})
 
     def predictions(self, weights: Tensor) -> NDArray[np.int64] | None:
         if self.test.targets.is_floating_point():

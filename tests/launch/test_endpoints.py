@@ -41,7 +41,7 @@ def test_state_dicts_of_another_precision_can_be_measured(network, tmp_path, dty
     torch.save(network.make().to(dtype).state_dict(), tmp_path / "a.pt")
     weights = torch.tensor(read("a.pt", network, tmp_path))
     _, buffers = endpoints.state_dict(tmp_path / "a.pt", "start", network)
-    assert np.isfinite(network.measure_with(weights, buffers)["test_loss"])
+    assert np.isfinite(network.measure_with(weights, {name: b.numpy() for name, b in buffers.items()})["test_loss"])
 
 
 def test_arrays_and_lists(network, tmp_path):

@@ -176,6 +176,12 @@ class RayHolder:
         measured = self._each("measure", mixture, tick)
         return {name: np.array([point[name] for point in measured]) for name in self._metrics}
 
+    def measure_with(self, row: int, buffers: dict[str, NDArray[Any]]) -> dict[str, float]:
+        owner = self._owner(row)
+        self._pool.queue(owner, "measure_with", row, buffers)
+        found: dict[str, float] = self._pool.flush()[owner]["measure_with"]
+        return found
+
     def predictions(self, mixture: Array) -> NDArray[np.int64] | None:
         predicted = self._each("predictions", mixture, lambda n: None)
         return None if any(p is None for p in predicted) else np.stack(predicted)

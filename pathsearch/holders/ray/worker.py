@@ -215,6 +215,9 @@ class Worker:
         self._learn(version, others)
         return self._block.objective.measure(self._block.point(weights))
 
+    def measure_with(self, row: int, buffers: dict[str, NDArray[Any]]) -> dict[str, float]:
+        return self._block.measure_with(row, buffers)
+
     def predictions(self, weights: Array, version: int, others: dict[int, int]) -> NDArray[np.int64] | None:
         self._learn(version, others)
         return self._block.objective.predictions(self._block.point(weights))

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from pathsearch import storage
 from pathsearch.errors import PathsearchError
 from pathsearch.launch import session
 from pathsearch.launch.config import validated
+from pathsearch.objectives import NetworkSettings
 from tests.commands import SMALL
 
 HOLDERS = {"serial": {"name": "serial"}, "five": {"name": "ray", "actors": 5}}
@@ -122,6 +124,22 @@ def test_more_actors_than_pivots(tmp_path, ray_cluster):
     found = [run(tmp_path / name, Watcher(), **changes, holder=holder) for name, holder in HOLDERS.items()]
     for arrays, others in zip(found[0].groups["profiles/linear"].items(), found[1].groups["profiles/linear"].items()):
         np.testing.assert_array_equal(arrays[1], others[1])
+
+
+def test_endpoints_that_came_with_statistics(tmp_path, ray_cluster):
+    objective = {"name": "network", "model": {"name": "mlp", "args": {"norm": True}}, "data": "digits", "batch": 50}
+    network = NetworkSettings.model_validate(objective).open(None, torch.device("cpu"))
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        module = network.make()
+        module(network.train.first(100)[0])  # leaves running statistics
+        torch.save(module.state_dict(), tmp_path / f"{seed}.pt")
+    ends = {"start": str(tmp_path / "0.pt"), "end": str(tmp_path / "1.pt")}
+    changes = {"objective": objective, "endpoints": ends, "steps": 3}
+    found = [run(tmp_path / name, Watcher(), **changes, holder=holder) for name, holder in HOLDERS.items()]
+    assert set(found[0].summary["as_loaded"]) == {"start", "end"}
+    for side, metrics in found[0].summary["as_loaded"].items():
+        assert found[1].summary["as_loaded"][side] == pytest.approx(metrics, rel=1e-5)
 
 
 @pytest.mark.parametrize(
