@@ -96,8 +96,8 @@ class RayHolder:
         others = self._sent(
             {a: {*np.flatnonzero(sample.mix[shares[a]].any(axis=0)), *self._around(moved[a])} for a in busy}
         )
-        touched = {a: sample.back[shares[a]].any(axis=0) for a in busy}
-        adding = {row: [a for a in busy if touched[a][row]] for row in self._movable}
+        touched = {a: set(np.flatnonzero(sample.back[shares[a]].any(axis=0)).tolist()) for a in busy}
+        adding = {row: [a for a in busy if row in touched[a]] for row in self._movable}
         for a in busy:
             mix, back = sample.mix[shares[a]], sample.back[shares[a]]
             columns = [int(k) for k in np.flatnonzero(mix.any(axis=0) | back.any(axis=0))]

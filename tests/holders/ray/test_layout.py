@@ -15,7 +15,7 @@ from pathsearch.optimizers import Sgd
 from pathsearch.search import Position, search
 
 M = 50_000
-SLOW = 4  # times the others
+SLOW = 8  # times the others
 
 
 def sleeper(slow_pid):
@@ -52,13 +52,11 @@ def test_a_curve_moves_bend_points_and_never_samples(holder):
 
 
 def test_a_slow_actor_is_left_with_fewer_images(holder):
-    block = holder._layout
     searched(holder, Neb(images=12, spring=1.0), 1)
     slow = holder._pool._facts[1].pid
     before = [len(rows) for rows in holder._layout]
     holder._pool._all("open", partial(sleeper, slow))
     reports = searched(holder, Neb(images=12, spring=1.0), 40)
     after = [len(rows) for rows in holder._layout]
-    assert block is not holder._layout
     assert after[1] <= 3 < before[1], (before, after)
     assert len(pivots(holder, reports[-1].position.pivots)) == 14
