@@ -260,7 +260,8 @@ class RayHolder:
             rate = seconds / cost
             self._rates[a] = 0.7 * self._rates[a] + 0.3 * rate if self._measured[a] else rate
             self._measured[a] = True
-            self._rates[~self._measured] = np.median(self._rates[self._measured])
+            if not self._measured.all():
+                self._rates[~self._measured] = np.median(self._rates[self._measured])
 
     def _balance(self, sample: Sample) -> None:
         """Cut the path into other blocks where the slowest actor would be faster for it."""
