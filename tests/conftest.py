@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import ray
 import torch
 
 from pathsearch.holders import SerialHolder
@@ -39,7 +40,6 @@ def path_of(holder: SerialHolder) -> np.ndarray:
 @pytest.fixture(scope="session")
 def ray_cluster():
     """A Ray of twelve declared cores and GPUs in this process, whatever hardware there is."""
-    ray = pytest.importorskip("ray")
     ray.init(
         address="local",
         num_cpus=12,

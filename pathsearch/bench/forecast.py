@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pathsearch.launch import endpoints
 from pathsearch.launch.settings import RunSettings
-from pathsearch.methods.stages import Stage
+from pathsearch.methods.stages import Stage, lengths
 from pathsearch.numerics.balance import LOSS
 from pathsearch.optimizers import DETERMINISTIC
 from pathsearch.search import moving
@@ -30,21 +30,12 @@ def forecasts(settings: RunSettings, gradient: float, outside: float, measuring:
     points = 2 * settings.measure.points + settings.measure.plane**2
     found = []
     for devices in DEVICES:
-        searching = sum(_slowest(stage, pivots, devices) * stage.steps for stage, pivots in _pivots(stages, through))
+        searching = sum(
+            _slowest(stage, pivots, devices) * stage.steps
+            for stage, pivots in zip(stages, lengths(stages, 2 + through))
+        )
         seconds = searching * gradient / (1.0 - outside) + math.ceil(points / devices) * measuring
         found.append(Forecast(devices, seconds / 3600, devices * seconds / 3600))
-    return found
-
-
-def _pivots(stages: list[Stage], through: int) -> list[tuple[Stage, int]]:
-    """Each stage with the number of pivots it has; insertions are taken to insert all they may."""
-    pivots, found = 2 + through, []
-    for stage in stages:
-        if stage.interior is not None:
-            pivots = stage.interior + 2
-        elif stage.insertion is not None:
-            pivots += stage.insertion.count
-        found.append((stage, pivots))
     return found
 
 

@@ -165,8 +165,7 @@ def _beside(recipe: Recipe, objective: NetworkObjective, count: int, rounds: int
 def _on_actors(recipe: Recipe, objective: NetworkObjective, count: int) -> RayHolder:
     """Actors that share this machine's cores, or have a GPU each."""
     cores = max(1, (os.cpu_count() or 1) // count)
-    gpus = 0.0 if recipe.device == "cpu" else None
-    options = HolderSettings(name="ray", actors=count, cpus_per_actor=cores, gpus_per_actor=gpus, address="local")
+    options = HolderSettings(name="ray", actors=count, cpus_per_actor=cores, address="local").on(recipe.device)
     elsewhere = replace(recipe, device=recipe.settings.device)
     return RayHolder(elsewhere.elsewhere, objective.metrics, options)
 

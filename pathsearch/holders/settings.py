@@ -34,6 +34,12 @@ class HolderSettings(Settings):
             )
         return self
 
+    def on(self, device: str) -> "HolderSettings":
+        """The same without GPUs where a run is to be on the CPU."""
+        if device != "cpu" or self.gpus_per_actor is not None:
+            return self
+        return self.model_copy(update={"gpus_per_actor": 0.0})
+
     @property
     def kind(self) -> str:
         """What `auto` comes to on this machine."""

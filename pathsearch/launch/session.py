@@ -20,7 +20,7 @@ from pathsearch.launch.config import differences
 from pathsearch.launch.recipe import Recipe
 from pathsearch.launch.settings import UNCOMPARED, Endpoints, RunSettings, Trained
 from pathsearch.launch.versions import origin, versions
-from pathsearch.methods.stages import Stage
+from pathsearch.methods.stages import lengths
 from pathsearch.objectives import CallableSettings, Objective, importable
 from pathsearch.objectives.network import STATISTICS, NetworkObjective
 from pathsearch.objectives.surfaces import SURFACES
@@ -93,9 +93,7 @@ class _Session:
         else:
             endpoints.adopt_buffers(past.groups["buffers"], str(self.file), self.objective)
         elsewhere = replace(recipe, device=settings.device, buffers=_buffers(self.objective))
-        holder = settings.holder
-        if settings.device == "cpu" and holder.gpus_per_actor is None:
-            holder = holder.model_copy(update={"gpus_per_actor": 0.0})
+        holder = settings.holder.on(settings.device)
         with closing(opened(holder, self.objective, elsewhere.elsewhere, self.watcher.log)) as self.holder:
             return self._persist()
 
@@ -126,7 +124,7 @@ class _Session:
         """Settle how gradients are worked out: once a run, since last bits depend on it."""
         asked = self.settings.holder.stack
         way = self.summary.get("stack", "auto") if asked == "auto" else asked
-        self.summary["stack"] = self.holder.stack(way, _most_images(self.stages))
+        self.summary["stack"] = self.holder.stack(way, max(lengths(self.stages, 2), default=2) - 2)
 
     def _first_guess(self) -> list[Any]:
         start, *through, end = _first_guess(self.settings, self.objective, self.config_folder)
@@ -298,14 +296,6 @@ class _Session:
                 f"{self.file} holds a run with another configuration: {', '.join(changed)}; "
                 "name another folder with --out, or move this one away"
             )
-
-
-def _most_images(stages: list[Stage]) -> int:
-    """Images of the longest path that stages make."""
-    images = 0
-    for stage in stages:
-        images = stage.interior or images + (stage.insertion.count if stage.insertion else 0)
-    return images
 
 
 def _buffers(objective: Objective) -> dict[str, Any]:

@@ -53,6 +53,18 @@ class Stage:
     rows: tuple[int, ...] | None = None
 
 
+def lengths(stages: list[Stage], pivots: int) -> list[int]:
+    """How many pivots each stage relaxes, beginning with `pivots`; insertions are taken to insert all they may."""
+    found = []
+    for stage in stages:
+        if stage.interior is not None:
+            pivots = stage.interior + 2
+        elif stage.insertion is not None:
+            pivots += stage.insertion.count
+        found.append(pivots)
+    return found
+
+
 def single(method: Any, optimizer: Optimizer, steps: int, tolerance: float | None) -> list[Stage]:
     """The stages of a method that relaxes once."""
     return [Stage(method.name, method, optimizer, steps, tolerance, interior=method.interior)]
