@@ -1,7 +1,19 @@
 """Low-loss paths between trained networks: find them, measure them, keep them."""
 
-from pathsearch.api import Path, connect, network
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from pathsearch.errors import PathsearchError
-from pathsearch.storage import read
+
+if TYPE_CHECKING:
+    from pathsearch.api import Path, connect, network
+    from pathsearch.storage import read
 
 __all__ = ["Path", "PathsearchError", "connect", "network", "read"]
+
+
+def __getattr__(name: str) -> Any:
+    """The rest when it is asked for: torch takes two seconds to import, which `pathsearch jobs` does without."""
+    if name not in __all__:
+        raise AttributeError(f"module 'pathsearch' has no attribute {name!r}")
+    return getattr(import_module("pathsearch.storage" if name == "read" else "pathsearch.api"), name)

@@ -9,13 +9,14 @@ import torch
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from pathsearch.errors import PathsearchError, blamed
+from pathsearch.errors import PathsearchError
 from pathsearch.holders import Holder, SerialHolder
 from pathsearch.holders.protocol import pivots
 from pathsearch.measure import Profile, measured_line, measured_path
 from pathsearch.methods import Method
 from pathsearch.numerics.curves import CURVES
 from pathsearch.objectives import NetworkSettings, Objective, device_of
+from pathsearch.objectives.blame import blamed
 from pathsearch.objectives.function import FunctionObjective
 from pathsearch.optimizers import Optimizer
 from pathsearch.search import Position, Report, search

@@ -1,25 +1,22 @@
-"""The command line: `pathsearch run | show | plot | configs | bench`."""
+"""The command line: `pathsearch run | show | plot | configs | bench`, and the commands on jobs.
+
+Commands import what they need themselves: torch takes two seconds, which those that only look do without.
+"""
 
 import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
-import torch
 import typer
-from rich.console import Console
 
-from pathsearch import report, storage
-from pathsearch.bench.figures import rounded
+from pathsearch import cli_jobs
 from pathsearch.errors import PathsearchError, one_line
-from pathsearch.launch import config as configs
-from pathsearch.launch import session
-from pathsearch.launch.settings import RunSettings
-from pathsearch.objectives import importable
-from pathsearch.progress import display
+from pathsearch.launch.jobs import work
 
-DEFAULT = "digits"
+if TYPE_CHECKING:
+    from pathsearch.launch.settings import RunSettings
 
 app = typer.Typer(
     help="Low-loss paths between trained networks: find them, measure them, keep them.",
@@ -27,10 +24,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-Arguments = Annotated[
-    Optional[list[str]],
-    typer.Argument(metavar="[CONFIG] [KEY=VALUE]...", help="A YAML file or a built-in name, then overrides."),
-]
 Folder = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder or its path.h5.")]
 
 
@@ -43,17 +36,16 @@ def options(
 
 @app.command()
 def run(
-    arguments: Arguments = None,
-    out: Annotated[Optional[Path], typer.Option(help="Folder of the run; default: runs/<name of CONFIG>.")] = None,
+    arguments: cli_jobs.Arguments = None,
+    out: cli_jobs.Out = None,
 ) -> None:
     """Find a path, measure it against the straight line, keep it. Started again, it continues."""
-    name, settings, folder = _configured(arguments)
-    where = out or Path("runs") / Path(name).stem
-    with display(where / "run.log") as watcher:
-        found = session.run(settings, where, folder, watcher)
-    _draw(found, where / "path.png")
-    _print(found)
-    print(f"kept in {found.file}, drawn in {where / 'path.png'}")
+    name, overrides = cli_jobs.named(arguments)
+    found = work.run(cli_jobs.folder_of(name, out), lambda: _loaded(name, overrides))
+    if found is not None:
+        from pathsearch.launch.finish import finish
+
+        finish(found)
 
 
 @app.command()
@@ -61,30 +53,14 @@ def show(
     where: Folder, as_json: Annotated[bool, typer.Option("--json", help="Every figure, as JSON.")] = False
 ) -> None:
     """What a run has found."""
+    from pathsearch import report, storage
+    from pathsearch.launch.finish import say
+
     found = storage.read(where)
     if as_json:
         print(json.dumps(report.figures(found), indent=2))
     else:
-        _print(found)
-
-
-def _configured(arguments: list[str] | None) -> tuple[str, RunSettings, Path]:
-    given = list(arguments or [])
-    name = given.pop(0) if given and "=" not in given[0] else DEFAULT
-    return name, *configs.load(name, given)
-
-
-def _draw(found: storage.Run, file: Path) -> None:
-    # here, not above: a fifth of the time that commands which draw nothing take to start
-    from pathsearch import plots
-
-    plots.save(found, file)
-
-
-def _print(found: Any) -> None:
-    console = Console()
-    console.print(report.headline(report.figures(found)), highlight=False, soft_wrap=True)
-    console.print(report.table(found))
+        say(found)
 
 
 @app.command()
@@ -93,15 +69,17 @@ def plot(
     output: Annotated[Optional[Path], typer.Option("-o", "--output", help="PNG; default: path.png beside it.")] = None,
 ) -> None:
     """Draw the loss along the path, the plane around it, and the convergence."""
+    from pathsearch import plots, storage
+
     found = storage.read(where)
     file = output or found.file.with_suffix(".png")
-    _draw(found, file)
+    plots.save(found, file)
     print(file)
 
 
 @app.command("bench")
 def measure_speed(
-    arguments: Arguments = None,
+    arguments: cli_jobs.Arguments = None,
     actors: Annotated[
         Optional[str], typer.Option(help="Numbers of actors to time, as 1,2; default: one for each GPU or core.")
     ] = None,
@@ -112,11 +90,14 @@ def measure_speed(
     as_json: Annotated[bool, typer.Option("--json", help="The figures as JSON.")] = False,
 ) -> None:
     """How fast band steps of a network are here, against a bare forward-backward loop, and what the run will take."""
-    # here, not above: they need Ray, which other commands do without
+    import torch
+
     from pathsearch.bench import coordination as sleeping
     from pathsearch.bench import network
+    from pathsearch.bench.figures import rounded
+    from pathsearch.objectives import importable
 
-    settings, folder = _configured(arguments)[1:]
+    settings, folder = _loaded(*cli_jobs.named(arguments))
     if coordination:
         say = lambda line: print(line, file=sys.stderr)
         cases = sleeping.coordination(_counts(actors or "1,2,4,8,16"), rounds, say)
@@ -128,6 +109,12 @@ def measure_speed(
     print(json.dumps(rounded(found)) if as_json else "\n".join(found.lines()))
 
 
+def _loaded(name: str, overrides: list[str]) -> tuple["RunSettings", Path]:
+    from pathsearch.launch import config
+
+    return config.load(name, overrides)
+
+
 def _counts(said: str) -> list[int]:
     if not all(part.isdigit() and int(part) for part in said.split(",")):
         raise PathsearchError(f"--actors {said}: write numbers as 1,2,4")
@@ -137,9 +124,14 @@ def _counts(said: str) -> list[int]:
 @app.command("configs")
 def list_configs() -> None:
     """The built-in configurations."""
-    known = configs.builtin_configs()
+    from pathsearch.launch.config import builtin_configs
+
+    known = builtin_configs()
     for name, shows in known.items():
         print(f"{name:{max(map(len, known))}}  {shows}")
+
+
+cli_jobs.add_to(app)
 
 
 def main() -> None:

@@ -1,9 +1,6 @@
 """The exceptions a user is meant to read."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-import torch
+import sys
 
 
 class PathsearchError(Exception):
@@ -21,20 +18,22 @@ class HolderLost(PathsearchError):
 
 
 class Interrupted(PathsearchError):
-    """A signal asked the run to stop; its state is kept."""
+    """A signal, or the end of its time, asked the run to stop; its state is kept. `number`: that signal's."""
 
     status = 130
 
+    def __init__(self, said: str, number: int) -> None:
+        super().__init__(said)
+        self.number = number
 
-@contextmanager
-def blamed(what: str) -> Iterator[None]:
-    """Turn whatever a user's code or file raises into a PathsearchError that names `what`."""
-    try:
-        yield
-    except (PathsearchError, MemoryError, torch.OutOfMemoryError):
-        raise
-    except (Exception, SystemExit) as error:
-        raise PathsearchError(f"{what} raised {type(error).__name__}: {one_line(error)}") from error
+
+class Requeued(Interrupted):
+    """As Interrupted; the job was put back into its queue and will go on."""
+
+
+def complain(error: PathsearchError) -> None:
+    """Say what went wrong, in one line on stderr."""
+    print(f"pathsearch: {one_line(error)}", file=sys.stderr, flush=True)
 
 
 def one_line(error: BaseException) -> str:

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from pathsearch.holders.protocol import Holder, Tick
+from pathsearch.holders.protocol import Holder
 from pathsearch.numerics import profiles
 from pathsearch.numerics.basis import Array
 from pathsearch.numerics.curves import CURVES
@@ -44,18 +45,61 @@ class Plane:
     pivots_y: Array
 
 
-def measured_path(
-    holder: Holder, curve: str, chords: Array, points: int, tolerance: float | None, tick: Tick = lambda n: None
-) -> Profile:
+Known = dict[bytes, dict[str, float]]
+"""Points by the bytes of their mixture, every metric of each."""
+
+
+class Measures(Protocol):
+    """What a profile needs of a holder."""
+
+    def measure(self, mixture: Array) -> dict[str, Array]:
+        """Every metric [T] at mixtures [T, N] of the pivots."""
+
+
+class Remembered:
+    """A holder's `measure` that asks for no point twice: what is known may come from an earlier process."""
+
+    def __init__(self, holder: Holder, known: Known, tick: Callable[[int], None]) -> None:
+        self._holder, self.known, self._tick = holder, known, tick
+
+    def measure(self, mixture: Array) -> dict[str, Array]:
+        """As the holder's; a row of `mixture` is what a point is known by."""
+        keys = [row.tobytes() for row in np.ascontiguousarray(mixture)]
+        new = [i for i, key in enumerate(keys) if key not in self.known and key not in keys[:i]]
+
+        def learn(i: int, found: dict[str, float]) -> None:
+            self.known[keys[new[i]]] = found
+            self._tick(1)
+
+        self._tick(len(keys) - len(new))
+        if new:
+            self._holder.measure(mixture[new], learn)
+        metrics = self.known[keys[0]]
+        return {name: np.array([self.known[key][name] for key in keys]) for name in metrics}
+
+
+def kept_points(known: Known, pivots: int) -> dict[str, Array]:
+    """What is known, as arrays to keep: mixture [n, N] and every metric [n]."""
+    mixture = np.array([np.frombuffer(key) for key in known]).reshape(-1, pivots)
+    found = list(known.values())
+    return {"mixture": mixture, **{name: np.array([point[name] for point in found]) for name in found[0]}}
+
+
+def known_points(arrays: dict[str, Array]) -> Known:
+    """What `kept_points` kept, to go on with."""
+    metrics = {name: values for name, values in arrays.items() if name != "mixture"}
+    keys = [row.tobytes() for row in np.ascontiguousarray(arrays.get("mixture", np.empty((0, 0))))]
+    return {key: {name: float(values[i]) for name, values in metrics.items()} for i, key in enumerate(keys)}
+
+
+def measured_path(holder: Measures, curve: str, chords: Array, points: int, tolerance: float | None) -> Profile:
     """The profile of the holder's path; tolerance as in `_measured`."""
     pivots = len(chords)
     start = profiles.measuring_points(pivots, points)
-    return _measured(holder, lambda t: CURVES[curve](t, pivots), start, chords, tolerance, tick)
+    return _measured(holder, lambda t: CURVES[curve](t, pivots), start, chords, tolerance)
 
 
-def measured_line(
-    holder: Holder, chords: Array, points: int, tolerance: float | None, tick: Tick = lambda n: None
-) -> Profile:
+def measured_line(holder: Measures, chords: Array, points: int, tolerance: float | None) -> Profile:
     """The profile of the straight line between the first and the last pivot."""
 
     def ends(t: Array) -> Array:
@@ -63,29 +107,28 @@ def measured_line(
         mixture[:, 0], mixture[:, -1] = 1.0 - t, t
         return mixture
 
-    return _measured(holder, ends, np.linspace(0.0, 1.0, points), chords, tolerance, tick)
+    return _measured(holder, ends, np.linspace(0.0, 1.0, points), chords, tolerance)
 
 
 def _measured(
-    holder: Holder,
+    holder: Measures,
     mixture: Callable[[Array], Array],
     t: Array,
     chords: Array,
     tolerance: float | None,
-    tick: Tick,
 ) -> Profile:
     """Measure at t, then halve the intervals beside the highest loss until it stands out by at most `tolerance`.
 
     None stands for a thousandth of the loss's range along this path.
     """
-    metrics = holder.measure(mixture(t), tick)
+    metrics = holder.measure(mixture(t))
     for _ in range(ROUNDS):
         loss = next(iter(metrics.values()))
         allowed = 1e-3 * float(np.ptp(loss)) if tolerance is None else tolerance
         new = np.setdiff1d(profiles.bracket_midpoints(t, loss), t)
         if profiles.saddle_uncertainty(loss) <= allowed or not len(new) or not np.isfinite(loss).all():
             break
-        found = holder.measure(mixture(new), tick)
+        found = holder.measure(mixture(new))
         order = np.argsort(np.concatenate([t, new]))
         t = np.concatenate([t, new])[order]
         metrics = {name: np.concatenate([values, found[name]])[order] for name, values in metrics.items()}
@@ -93,7 +136,7 @@ def _measured(
     return Profile(t, arc, metrics, profiles.saddle_uncertainty(next(iter(metrics.values()))))
 
 
-def measured_plane(holder: Holder, curve: str, chords: Array, grid: int, tick: Tick = lambda n: None) -> Plane | None:
+def measured_plane(holder: Measures, curve: str, chords: Array, grid: int) -> Plane | None:
     """Losses on a grid × grid plane around the path; None where start, end and middle lie on one line."""
     pivots = len(chords)
     path = CURVES[curve](np.linspace(0.0, 1.0, 10 * (pivots - 1) + 1), pivots)
@@ -123,7 +166,7 @@ def measured_plane(holder: Holder, curve: str, chords: Array, grid: int, tick: T
     y = _window(np.append(path_y, pivots_y), half, grid)
     points = x[None, :, None] * along + y[:, None, None] * aside
     points[..., 0] += 1.0
-    metrics = holder.measure(points.reshape(-1, pivots), tick)
+    metrics = holder.measure(points.reshape(-1, pivots))
     shaped = {name: values.reshape(grid, grid) for name, values in metrics.items()}
     return Plane(x, y, shaped, path_x, path_y, pivots_x, pivots_y)
 

@@ -3,6 +3,7 @@
 import pytest
 
 from pathsearch.launch import config, session
+from pathsearch.launch.stop import Stop
 from pathsearch.report import figures
 from tests.storage.test_storage import Silent
 
@@ -11,7 +12,7 @@ from tests.storage.test_storage import Silent
 def test_digits_path_barrier_is_at_most_a_twentieth_of_the_lines(seeds, tmp_path, capsys):
     overrides = [f"endpoints.start.train.seed={seeds[0]}", f"endpoints.end.train.seed={seeds[1]}", "measure.plane=0"]
     settings, folder = config.load("digits", overrides)
-    found = figures(session.run(settings, tmp_path, folder, Silent()))
+    found = figures(session.run(settings, tmp_path, folder, Silent(), Stop()))
     path, line = found["path"]["train_loss"]["barrier"], found["linear"]["train_loss"]["barrier"]
     with capsys.disabled():
         print(f"\n  digits, seeds {seeds}: barrier {path:.2g} on the path, {line:.2g} on the line", end="")

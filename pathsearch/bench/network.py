@@ -14,11 +14,11 @@ import torch
 
 from pathsearch import storage
 from pathsearch.bench.figures import rounded
-from pathsearch.bench.forecast import Forecast, forecasts
 from pathsearch.errors import PathsearchError
 from pathsearch.holders import HolderSettings, SerialHolder
 from pathsearch.holders.protocol import Holder, Traffic
 from pathsearch.holders.ray import RayHolder
+from pathsearch.launch.forecast import Forecast, forecasts
 from pathsearch.launch.recipe import Recipe
 from pathsearch.launch.settings import RunSettings
 from pathsearch.methods import Neb

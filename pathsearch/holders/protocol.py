@@ -12,8 +12,12 @@ from pathsearch.numerics.basis import Array
 from pathsearch.numerics.seeds import Key
 from pathsearch.optimizers.rules import Plan
 
-Tick = Callable[[int], None]
-"""Told how many points more are measured."""
+Tick = Callable[[int, dict[str, float]], None]
+"""Told which of the points asked for is measured, and what was found."""
+
+
+def unheard(point: int, found: dict[str, float]) -> None:
+    """A tick for those who wait for the whole."""
 
 
 class Vectors(Protocol):
@@ -68,7 +72,7 @@ class Holder(Protocol):
     def chords(self) -> Array:
         """Inner products [N, N] of all pivots, taken from the first: every length and plane follows from them."""
 
-    def measure(self, mixture: Array, tick: Tick) -> dict[str, Array]:
+    def measure(self, mixture: Array, tick: Tick = unheard) -> dict[str, Array]:
         """Every metric [T] on the whole data set, at mixtures [T, N] of the pivots."""
 
     def measure_with(self, row: int, buffers: dict[str, NDArray[Any]]) -> dict[str, float]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pathsearch.holders import vectors
 from pathsearch.holders.block import Block, copied
-from pathsearch.holders.protocol import Tick, Traffic, Vectors
+from pathsearch.holders.protocol import Tick, Traffic, Vectors, unheard
 from pathsearch.holders.settings import HolderSettings
 from pathsearch.methods.sampling import Sample
 from pathsearch.numerics.basis import Array
@@ -64,11 +64,11 @@ class SerialHolder:
         lower = [[vectors.product(rows[i], rows[j], rows[0]) if j <= i else 0.0 for j in rows] for i in rows]
         return np.tril(lower) + np.tril(lower, -1).T
 
-    def measure(self, mixture: Array, tick: Tick) -> dict[str, Array]:
+    def measure(self, mixture: Array, tick: Tick = unheard) -> dict[str, Array]:
         measured = []
-        for weights in mixture:
+        for i, weights in enumerate(mixture):
             measured.append(self.block.objective.measure(self.block.point(weights)))
-            tick(1)
+            tick(i, measured[i])
         return {name: np.array([point[name] for point in measured]) for name in self.block.objective.metrics}
 
     def measure_with(self, row: int, buffers: dict[str, NDArray[Any]]) -> dict[str, float]:

@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 from pydantic import ValidationError
 
 from pathsearch.errors import PathsearchError, one_line
-from pathsearch.launch.settings import RunSettings
+from pathsearch.launch.settings import UNCOMPARED, RunSettings
 
 NAMED = ("objective", "objective.model", "objective.data", "method", "optimizer", "holder")
 """Keys whose value is a kind with options; a name alone is short for {name: …}."""
@@ -64,6 +64,17 @@ def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> l
         elif a != b:
             found.append(f"{prefix}{key} ({a!r} there, {b!r} here)")
     return found
+
+
+def refuse_other(file: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
+    """Raise PathsearchError where a run that is kept in `file` had a configuration of another result."""
+    old, new = ({k: v for k, v in c.items() if k not in UNCOMPARED} for c in (old, new))
+    changed = differences(old, new)
+    if changed:
+        raise PathsearchError(
+            f"{file} holds a run with another configuration: {', '.join(changed)}; "
+            "name another folder with --out, or move this one away"
+        )
 
 
 def _text(config: str) -> tuple[str, Path]:

@@ -1,7 +1,6 @@
 """One run in its folder: begin or continue, search, measure, keep."""
 
 import fcntl
-import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -16,9 +15,10 @@ from pathsearch import measure, storage
 from pathsearch.errors import HolderLost, Interrupted, PathsearchError
 from pathsearch.holders import opened
 from pathsearch.launch import endpoints
-from pathsearch.launch.config import differences
+from pathsearch.launch.config import refuse_other
 from pathsearch.launch.recipe import Recipe
-from pathsearch.launch.settings import UNCOMPARED, Endpoints, RunSettings, Trained
+from pathsearch.launch.settings import Endpoints, RunSettings, Trained
+from pathsearch.launch.stop import Stop
 from pathsearch.launch.versions import origin, versions
 from pathsearch.methods.stages import lengths
 from pathsearch.objectives import CallableSettings, Objective, importable
@@ -47,19 +47,17 @@ class Watcher(Protocol):
         """So many pieces of it are done."""
 
 
-def run(settings: RunSettings, folder: Path, config_folder: Path, watcher: Watcher) -> storage.Run:
+def run(settings: RunSettings, folder: Path, config_folder: Path, watcher: Watcher, stop: Stop) -> storage.Run:
     """Carry a run to its end, from nothing or from what `folder/path.h5` holds.
 
-    Raises PathsearchError where it cannot go on, Interrupted where a signal stopped it; what was found is kept.
+    Raises PathsearchError where it cannot go on, Interrupted where `stop` was due; what was found is kept.
     """
-    with importable(config_folder), _alone(folder), _signals() as stop:
+    with importable(config_folder), _alone(folder):
         return _Session(settings, folder, config_folder, watcher, stop).carry_out()
 
 
 class _Session:
-    def __init__(
-        self, settings: RunSettings, folder: Path, config_folder: Path, watcher: Watcher, stop: list[int]
-    ) -> None:
+    def __init__(self, settings: RunSettings, folder: Path, config_folder: Path, watcher: Watcher, stop: Stop) -> None:
         self.settings, self.config_folder, self.watcher, self.stop = settings, config_folder, watcher, stop
         self.file = folder / "path.h5"
         self.config = settings.model_dump(mode="json")
@@ -67,14 +65,16 @@ class _Session:
         self.profiles: dict[str, dict[str, Variable]] = {}
         self.summary: dict[str, Any] = {}
         self.chain: list[Any] = []
-        self.points = 0  # measured of the profile under way
-        self.reached = (0, 0, 0)  # steps, profiles, points of a profile: what a loss of vectors may undo, not for ever
+        self.points: measure.Known = {}  # measured so far
+        self.reached = (0, 0)  # steps, points: what a loss of vectors may undo, not for ever
+        self.saved = self.paced = time.monotonic()
+        self.slowest = self.saving = 0.0  # seconds of a step or a measured point, of a checkpoint
 
     def carry_out(self) -> storage.Run:
         storage.sweep(self.file)
         past = storage.read(self.file) if self.file.exists() else None
         if past is not None:
-            self._compare(past)
+            refuse_other(self.file, past.config, self.config)
             if past.state == "finished":
                 self.watcher.log(f"{self.file} is finished already")
                 return past
@@ -99,7 +99,7 @@ class _Session:
 
     def _persist(self) -> storage.Run:
         """Search and measure; where vectors are lost, go on from the last checkpoint as long as that gets further."""
-        furthest, lost = (-1, 0, 0), 0
+        furthest, lost = (-1, 0), 0
         while True:
             try:
                 if lost:
@@ -146,6 +146,7 @@ class _Session:
             self.holder.load(kept.weights, rows, kept.registers if begun else {})
         self.history = before(position, past.groups["history"])
         self.summary = past.summary
+        self.points = measure.known_points(past.groups.get("measured", {}))
         self._stacked()
         stored = {name: arrays for name, arrays in past.groups.items() if name.startswith("profiles/")}
         self.profiles = {name: _as_stored(name, arrays) for name, arrays in stored.items()}
@@ -153,19 +154,18 @@ class _Session:
         return position
 
     def _search(self, position: Position) -> Position:
-        saved = time.monotonic()
         report = None
+        self.paced = time.monotonic()
         for report in self._reports(position):
             # a stage's first step too: what went before, training above all, is not to be lost
             due = report.position.step == 0 or report.position.moves % self.settings.checkpoint.steps == 0
-            if due or self.stop or time.monotonic() - saved > 60 * self.settings.checkpoint.minutes:
+            if self._pause() or due:
                 # before the row of this step is added: a run that continues from here takes the step again
                 self._save(report.position, "running")
-                saved = time.monotonic()
             self._heed(f"step {report.position.step} of {report.stage.name}")
             self.history.add(report)
             self.watcher.step(report)
-            self.reached = max(self.reached, (report.position.moves, 0, 0))
+            self.reached = max(self.reached, (report.position.moves, 0))
         if report is not None:
             position = report.stage_done()
             self._save(position, "running")
@@ -181,16 +181,26 @@ class _Session:
             raise PathsearchError(f"{error}; {self._kept()}") from error
 
     def _heed(self, where: str) -> None:
-        if self.stop:
+        if self.stop.number is not None:
             raise Interrupted(
-                f"stopped by {signal.Signals(self.stop[0]).name} at {where}: "
-                f"kept in {self.file}; run the same command again to continue"
+                f"stopped by {self.stop.reason} at {where}: kept in {self.file}; "
+                "run the same command again to continue",
+                self.stop.number,
             )
 
-    def _tick(self, count: int) -> None:
+    def _pause(self) -> bool:
+        """Whether it is time for a checkpoint, by the clock or since the run is to stop; asked at every step."""
+        now = time.monotonic()
+        self.slowest, self.paced = max(self.slowest, now - self.paced), now
+        return self.stop.due(2 * (self.slowest + self.saving)) or now - self.saved > (
+            60 * self.settings.checkpoint.minutes
+        )
+
+    def _tick(self, position: Position, count: int) -> None:
         self.watcher.tick(count)
-        self.points += count
-        self.reached = max(self.reached, (self.reached[0], len(self.profiles), self.points))
+        self.reached = max(self.reached, (self.reached[0], len(self.points)))
+        if self._pause():
+            self._save(position, "running")
         self._heed("measuring")
 
     def _measure(self, position: Position) -> None:
@@ -198,25 +208,27 @@ class _Session:
         chords = self.holder.chords()
         if chords[-1, -1] == 0.0:
             raise PathsearchError("the endpoints are identical: train them from different seeds, or give two minima")
-        watcher, self.points = self.watcher, 0
+        watcher, self.paced = self.watcher, time.monotonic()
+        holder = measure.Remembered(self.holder, self.points, partial(self._tick, position))
         if "profiles/path" not in self.profiles:
             watcher.phase("measure the path", options.points)
-            path = measure.measured_path(self.holder, curve, chords, options.points, options.tolerance, self._tick)
+            path = measure.measured_path(holder, curve, chords, options.points, options.tolerance)
             self._keep_profile("path", path)
             self._save(position, "running")
         if "profiles/linear" not in self.profiles:
             watcher.phase("measure the straight line", options.points)
-            line = measure.measured_line(self.holder, chords, options.points, options.tolerance, self._tick)
+            line = measure.measured_line(holder, chords, options.points, options.tolerance)
             self._keep_profile("linear", line)
             self._save(position, "running")
         if options.plane and "profiles/plane" not in self.profiles:
             watcher.phase("measure the plane", options.plane**2)
-            plane = measure.measured_plane(self.holder, curve, chords, options.plane, self._tick)
+            plane = measure.measured_plane(holder, curve, chords, options.plane)
             if plane is not None:
                 self._keep_plane(plane)
         self.summary["chord"] = float(np.sqrt(chords[-1, -1]))
         self.summary["disagreement"] = measure.disagreement(self.holder, position.pivots)
         self.summary["as_loaded"] = self._as_loaded(position.pivots)
+        self.points.clear()
         self._save(position, "finished")
 
     def _as_loaded(self, pivots: int) -> dict[str, dict[str, float]]:
@@ -259,7 +271,11 @@ class _Session:
             "state": state,
             "config": self.config,
             "position": asdict(position),
-            "summary": {**self.summary, "stages": [stage.name for stage in self.stages]},
+            "summary": {
+                **self.summary,
+                "stages": [stage.name for stage in self.stages],
+                "steps": [stage.steps for stage in self.stages],
+            },
             "versions": versions(),
             "origin": origin(),
         }
@@ -281,21 +297,17 @@ class _Session:
             "history": self.history.variables(),
             **self.profiles,
         }
+        if self.points:
+            groups["measured"] = _as_stored("measured", measure.kept_points(self.points, position.pivots))
+        begun = time.monotonic()
         storage.write(self.file, attributes, groups)
+        self.saved = self.paced = time.monotonic()
+        self.saving = max(self.saving, self.saved - begun)
 
     def _rows(self, rows: Sequence[int], vector: Callable[[int], Any]) -> storage.Rows:
         """Vectors [n, M] to be kept, fetched one by one: they need not all fit in this process."""
         dtype = np.dtype(str(self.objective.dtype).removeprefix("torch."))
         return storage.Rows((len(rows), self.objective.size), dtype, lambda n: vector(rows[n]))
-
-    def _compare(self, past: storage.Run) -> None:
-        old, new = ({k: v for k, v in c.items() if k not in UNCOMPARED} for c in (past.config, self.config))
-        changed = differences(old, new)
-        if changed:
-            raise PathsearchError(
-                f"{self.file} holds a run with another configuration: {', '.join(changed)}; "
-                "name another folder with --out, or move this one away"
-            )
 
 
 def _buffers(objective: Objective) -> dict[str, Any]:
@@ -335,6 +347,8 @@ def _as_stored(group: str, arrays: dict[str, Any]) -> dict[str, Variable]:
         return {name: ((name,) if name in ("x", "y") else ("y", "x"), values) for name, values in arrays.items()}
     if group == "profiles/shadow":
         return {name: (("pivot" if name.startswith("pivots") else "point",), v) for name, v in arrays.items()}
+    if group == "measured":
+        return {name: (("point", "pivot")[: values.ndim], values) for name, values in arrays.items()}
     return {name: (("t",), values) for name, values in arrays.items()}
 
 
@@ -356,22 +370,3 @@ def _alone(folder: Path) -> Iterator[None]:
         except OSError:
             pass  # a file system without locks: the last writer wins, each file stays whole
         yield
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """A list that the first SIGINT or SIGTERM is put into; a second one ends the process as usual."""
-    stop: list[int] = []
-    old: dict[int, Any] = {}
-
-    def note(number: int, frame: Any) -> None:
-        stop.append(number)
-        signal.signal(number, old[number])
-
-    for wanted in (signal.SIGINT, signal.SIGTERM):
-        old[wanted] = signal.signal(wanted, note)
-    try:
-        yield stop
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)

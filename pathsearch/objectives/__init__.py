@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal, Union
 import torch
 from pydantic import BeforeValidator, Field
 
-from pathsearch.errors import PathsearchError, blamed
+from pathsearch.errors import PathsearchError
+from pathsearch.objectives.blame import blamed
 from pathsearch.objectives.data import DataSettings, checked
 from pathsearch.objectives.function import FunctionObjective
 from pathsearch.objectives.imports import importable, imported

@@ -11,7 +11,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from pathsearch.errors import PathsearchError, blamed
+from pathsearch.errors import PathsearchError
+from pathsearch.objectives.blame import blamed
 from pathsearch.objectives.imports import imported
 from pathsearch.settings import Settings
 

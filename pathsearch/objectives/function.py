@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pathsearch.errors import PathsearchError, blamed
+from pathsearch.errors import PathsearchError
 from pathsearch.numerics.seeds import Key
+from pathsearch.objectives.blame import blamed
 
 
 class FunctionObjective:

@@ -15,9 +15,10 @@ from torch.func import functional_call, grad_and_value, vmap
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
-from pathsearch.errors import PathsearchError, blamed
+from pathsearch.errors import PathsearchError
 from pathsearch.numerics.seeds import Key, derive
 from pathsearch.objectives.batches import Batches
+from pathsearch.objectives.blame import blamed
 from pathsearch.objectives.data import Data
 
 DROPOUT, INITIAL = 3, 4  # what a seed is for

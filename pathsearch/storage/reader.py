@@ -44,6 +44,7 @@ def read(where: str | Path) -> Run:
 def _run(file: Path, h5: h5py.File) -> Run:
     attributes = {name: json.loads(h5.attrs[name]) for name in ("config", "position", "summary", "versions")}
     names = ["history", "parameters", "buffers", *(f"profiles/{name}" for name in h5.get("profiles", {}))]
+    names += ["measured"] if "measured" in h5 else []
     groups = {name: _arrays(h5[name]) for name in names}
     return Run(
         file=file,

@@ -14,6 +14,7 @@ Every array has dimension scales, so `xarray.open_dataset("path.h5", group=…, 
     /history/step, force, length, evaluations    [row]
     /history/coordinator_bytes, actor_bytes      [row]   in and out of the coordinator; into the busiest actor
     /history/t, loss        [row, point]         losses as the search saw them; NaN beyond a row's points
+    /measured               mixture [point, pivot]; every metric [point]   of profiles under way, gone when finished
     /profiles/path          t [t]; arc_length and every metric [t]      whole data set
     /profiles/linear        the same on the straight line
     /profiles/plane         x [x], y [y]; every metric [y, x]

@@ -117,7 +117,7 @@ class HolderContract:
         mixture = rng.random((3, N))
         wanted = [float(loss(torch.tensor(point))) for point in mixture @ pivots]
         np.testing.assert_allclose(holder.losses(mixture, [KEY, KEY]), wanted, rtol=1e-10)
-        np.testing.assert_allclose(holder.measure(mixture, lambda n: None)["loss"], wanted, rtol=1e-10)
+        np.testing.assert_allclose(holder.measure(mixture)["loss"], wanted, rtol=1e-10)
         assert holder.predictions(mixture) is None
 
     def test_what_is_read_out_can_be_loaded_again(self, holder, pivots):

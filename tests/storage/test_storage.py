@@ -12,6 +12,7 @@ import xarray
 from pathsearch import storage
 from pathsearch.errors import PathsearchError
 from pathsearch.launch import config, session
+from pathsearch.launch.stop import Stop
 from pathsearch.search import Position
 from pathsearch.storage.history import History, before
 
@@ -34,7 +35,7 @@ class Silent:
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     settings, where = config.load("muller-brown", ["measure.plane=7"])
-    return session.run(settings, folder, where, Silent())
+    return session.run(settings, folder, where, Silent(), Stop())
 
 
 def test_everything_written_is_read_back(run):

@@ -1,5 +1,6 @@
 """A Ray cluster, and room on it: the user's own or one started for this run; errors that say what to do."""
 
+import atexit
 import logging
 import math
 import os
@@ -7,7 +8,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from pathsearch.holders.settings import HolderSettings
 
 ANSWER = 5.0  # seconds for a cluster's address to answer
 TOKEN = Path.home() / ".ray" / "auth_token"  # by which processes of a cluster know each other
+LOOK = 0.2  # seconds between two looks
 ROOM = 20.0  # seconds for other work on a cluster to make room
 TRIES = 3  # times that, where actors were lost
 
@@ -41,7 +43,7 @@ def join(options: HolderSettings) -> bool:
         common |= {"num_cpus": cores, "num_gpus": torch.cuda.device_count(), "include_dashboard": False}
     else:
         _refuse_silent(address)
-    with _handlers_kept():
+    with _handlers_kept(address == "local"):
         try:
             ray.init(address=address, **common)
         except Exception as error:  # Ray has one for each way of not being there
@@ -49,6 +51,40 @@ def join(options: HolderSettings) -> bool:
     if TOKEN.exists():
         TOKEN.chmod(0o600)  # Ray makes it readable for all
     return True
+
+
+def await_nodes(count: int, seconds: float, quit: Callable[[], bool]) -> None:
+    """Wait until so many nodes are there, or `quit`. Raises PathsearchError after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not quit():
+        there = sum(node["Alive"] for node in ray.nodes())
+        if there >= count:
+            return
+        if time.monotonic() > deadline:
+            raise PathsearchError(f"{there} of {count} nodes joined Ray within {seconds:g} s: the job's log says why")
+        time.sleep(LOOK)
+
+
+def leave() -> None:
+    """Disconnect this process; from a cluster that is gone it would take a minute to take leave."""
+    if answers():
+        ray.shutdown()
+    else:
+        atexit.unregister(ray.shutdown)
+
+
+def answers() -> bool:
+    """Whether the cluster this process is connected to is still there."""
+    host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
+    return _answers(host, int(port)) is None
+
+
+def _answers(host: str, port: int) -> OSError | None:
+    try:
+        socket.create_connection((host.strip("[]"), port), timeout=ANSWER).close()
+    except OSError as error:
+        return error
+    return None
 
 
 def reserve(options: HolderSettings, fewer: bool) -> tuple[PlacementGroup, float]:
@@ -113,9 +149,8 @@ def _refuse_silent(address: str) -> None:
         )
     if not colon:
         return  # auto
-    try:
-        socket.create_connection((host, int(port)), timeout=ANSWER).close()
-    except (OSError, ValueError) as error:
+    error = _answers(host, int(port)) if port.isdigit() else ValueError(f"{port!r} is no port")
+    if error is not None:
         raise PathsearchError(
             f"holder.address={address}: nothing answers there ({error}): start Ray with `ray start --head`, "
             "or use holder.address=local"
@@ -131,9 +166,11 @@ def _advice(said: str) -> str:
 
 
 @contextmanager
-def _handlers_kept() -> Iterator[None]:
-    """Ray replaces the handler of SIGTERM, which is ours to heed."""
-    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+def _handlers_kept(starts: bool) -> Iterator[None]:
+    """Ray replaces the handler of SIGTERM, which is ours to heed; its processes are not to die of SLURM's SIGUSR2."""
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)}
+    if starts and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # which children inherit
     try:
         yield
     finally:

@@ -7,7 +7,7 @@ import numpy as np
 import ray
 from numpy.typing import NDArray
 
-from pathsearch.holders.protocol import Tick, Traffic, Vectors
+from pathsearch.holders.protocol import Tick, Traffic, Vectors, unheard
 from pathsearch.holders.ray import cluster
 from pathsearch.holders.ray.pool import Pool
 from pathsearch.holders.ray.worker import Evaluation
@@ -150,7 +150,7 @@ class RayHolder:
         self._version += 1
 
     def losses(self, mixture: Array, keys: list[Key]) -> Array:
-        return np.array(self._each("loss", mixture, lambda n: None, keys))
+        return np.array(self._each("loss", mixture, lambda i, found: None, keys))
 
     def lengths(self) -> Array:
         others = self._sent({a: {row + 1 for row in self._layout[a] if row + 1 < self._count} for a in self._actors})
@@ -173,7 +173,7 @@ class RayHolder:
                     lower[i, j] = product
         return lower + np.tril(lower, -1).T
 
-    def measure(self, mixture: Array, tick: Tick) -> dict[str, Array]:
+    def measure(self, mixture: Array, tick: Tick = unheard) -> dict[str, Array]:
         measured = self._each("measure", mixture, tick)
         return {name: np.array([point[name] for point in measured]) for name in self._metrics}
 
@@ -184,7 +184,7 @@ class RayHolder:
         return found
 
     def predictions(self, mixture: Array) -> NDArray[np.int64] | None:
-        predicted = self._each("predictions", mixture, lambda n: None)
+        predicted = self._each("predictions", mixture, lambda i, found: None)
         return None if any(p is None for p in predicted) else np.stack(predicted)
 
     def pivot(self, row: int) -> NDArray[Any]:
@@ -241,7 +241,7 @@ class RayHolder:
                 self._pool.queue(owner, "send", self._version, letters)
         return coming
 
-    def _each(self, name: str, mixture: Array, tick: Tick, *arguments: Any) -> list[Any]:
+    def _each(self, name: str, mixture: Array, tick: Callable[[int, Any], None], *arguments: Any) -> list[Any]:
         """Ask something at every mixture [T, N]: in contiguous shares, so that an actor needs few others' pivots."""
         shares = dict(enumerate(np.array_split(mixture, len(self._actors))))
         others = self._sent({a: np.flatnonzero(share.any(axis=0)) for a, share in shares.items()})

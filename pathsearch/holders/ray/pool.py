@@ -2,7 +2,7 @@
 
 import math
 import pickle
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +19,7 @@ from pathsearch.holders.ray.worker import Facts, Operation, Worker
 from pathsearch.holders.settings import HolderSettings
 from pathsearch.objectives.protocol import Objective
 
+AHEAD = 2  # single operations an actor has before it: one under way, one that it need not wait for
 START = 300.0  # seconds in which an actor has to be up with its data, at least
 UNKNOWN = Facts("an unknown host", 0)
 
@@ -90,20 +91,36 @@ class Pool:
         self._bytes, self._received = 0, [0] * len(self)
         return sent, received
 
-    def each(self, operations: list[tuple[int, Operation]], tick: Callable[[int], None]) -> list[Any]:
-        """What single operations find, each an actor's; `tick` is told as they are done. Raises as `flush`."""
+    def each(self, operations: list[tuple[int, Operation]], tick: Callable[[int, Any], None]) -> list[Any]:
+        """What single operations find, each an actor's; `tick` is told of each when it is done. Raises as `flush`.
+
+        An actor has at most AHEAD of them before it, so that what `tick` raises does not have to wait for the rest.
+        """
         self.flush()
-        calls = [self._call(actor, [operation]) for actor, operation in operations]
-        by_reference = {call.reference: call for call in calls}
-        waiting, found = list(by_reference), {}
+        ahead = {actor: deque[int]() for actor in range(len(self))}
+        for i, (actor, _) in enumerate(operations):
+            ahead[actor].append(i)
+        waiting: dict[Any, tuple[int, Call]] = {}
+
+        def set_off(actor: int) -> None:
+            i = ahead[actor].popleft()
+            call = self._call(actor, [operations[i][1]])
+            waiting[call.reference] = i, call
+
+        for actor, queue in ahead.items():
+            for _ in range(min(AHEAD, len(queue))):
+                set_off(actor)
+        found: dict[int, Any] = {}
         while waiting:
-            done, waiting = ray.wait(waiting, num_returns=1, timeout=self._timeout)
+            done, _ = ray.wait(list(waiting), num_returns=1, timeout=self._timeout)
             if not done:
-                raise self._fault(calls)
-            for reference in done:
-                found[reference] = self._counted([by_reference[reference]])[0]
-            tick(len(done))
-        return [found[call.reference][name] for call, (_, (name, _)) in zip(calls, operations)]
+                raise self._fault([call for _, call in waiting.values()])
+            i, call = waiting.pop(done[0])
+            found[i] = self._counted([call])[0][operations[i][1][0]]
+            if ahead[call.actor]:
+                set_off(call.actor)
+            tick(i, found[i])
+        return [found[i] for i in range(len(operations))]
 
     def vector(self, actor: int, name: str, *arguments: Any) -> Any:
         """What a method returns or takes that is as long as the network; its bytes are not counted."""
@@ -121,7 +138,9 @@ class Pool:
         return f"on {len(self)} Ray actors: " + ", ".join(f"{n} × {place}" for place, n in places.items())
 
     def close(self) -> None:
-        """End the actors and give their room back."""
+        """End the actors and give their room back, unless the whole cluster is gone: it would be asked for minutes."""
+        if not cluster.answers():
+            return
         for actor in self._actors:
             ray.kill(actor, no_restart=True)
         remove_placement_group(self._group)

@@ -15,6 +15,7 @@ from pathsearch import storage
 from pathsearch.errors import PathsearchError
 from pathsearch.launch import session
 from pathsearch.launch.config import validated
+from pathsearch.launch.stop import Stop
 from pathsearch.objectives import NetworkSettings
 from tests.commands import SMALL
 
@@ -65,7 +66,7 @@ def parent(pid):
 
 def run(folder, watcher, **changes):
     config = {**yaml.safe_load(SMALL), "holder": {"name": "ray", "actors": 2, "timeout": 60}, **changes}
-    return session.run(validated(config, "test"), folder, folder, watcher)
+    return session.run(validated(config, "test"), folder, folder, watcher, Stop())
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """What a run will take on so many devices, from measured seconds."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pathsearch.launch import endpoints
@@ -22,14 +23,18 @@ class Forecast:
     device_hours: float
 
 
-def forecasts(settings: RunSettings, gradient: float, outside: float, measuring: float) -> list[Forecast]:
-    """gradient: seconds of an image's; outside: share of a step beside those; measuring: seconds of one point."""
+def forecasts(
+    settings: RunSettings, gradient: float, outside: float, measuring: float, counts: Sequence[int] = DEVICES
+) -> list[Forecast]:
+    """For so many devices each. gradient: seconds of an image's; outside: share of a step beside those; measuring:
+    seconds of one point.
+    """
     stages = endpoints.training(settings.endpoints) if settings.endpoints else []
     stages += settings.method.stages(settings.optimizer, settings.steps, settings.tolerance)
     through = len(settings.endpoints.through) if settings.endpoints else 0
     points = 2 * settings.measure.points + settings.measure.plane**2
     found = []
-    for devices in DEVICES:
+    for devices in counts:
         searching = sum(
             _slowest(stage, pivots, devices) * stage.steps
             for stage, pivots in zip(stages, lengths(stages, 2 + through))

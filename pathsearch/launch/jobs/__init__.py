@@ -1,0 +1,1 @@
+"""Runs as jobs: what SLURM gives, a Ray cluster inside it, submission through Submitit, and what became of jobs."""

@@ -1,0 +1,110 @@
+"""What SLURM gave this process: nodes, rank, devices, time; how to ask it for another turn."""
+
+import os
+import re
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from pathsearch.errors import PathsearchError
+
+ANSWER = 60.0  # seconds for SLURM to answer
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """A job step with one task a node; `rank` is this one's. `restart` counts how often the job was requeued."""
+
+    job: str
+    restart: int
+    nodes: int
+    rank: int
+    cpus: int
+    gpus: int
+
+    @property
+    def turn(self) -> str:
+        """A name for this turn of this job."""
+        return f"{self.job}-{self.restart}"
+
+
+def allocation(environ: Mapping[str, str], affinity: int) -> Allocation | None:
+    """The step that `srun` started this process in; None outside of one. affinity: cores this process may use.
+
+    Raises PathsearchError where there is more than one task a node.
+    """
+    if "SLURM_JOB_ID" not in environ or "SLURM_STEP_NUM_TASKS" not in environ:
+        return None
+    nodes, tasks = int(environ.get("SLURM_STEP_NUM_NODES", "1")), int(environ["SLURM_STEP_NUM_TASKS"])
+    if tasks != nodes:
+        raise PathsearchError(
+            f"srun started {tasks} tasks on {nodes} nodes: a run wants one task a node, "
+            "as with --ntasks-per-node=1 (Ray makes the rest)"
+        )
+    array = environ.get("SLURM_ARRAY_JOB_ID")
+    given = environ.get("SLURM_CPUS_PER_TASK") or environ.get("SLURM_CPUS_ON_NODE")
+    return Allocation(
+        job=f"{array}_{environ['SLURM_ARRAY_TASK_ID']}" if array else environ["SLURM_JOB_ID"],
+        restart=int(environ.get("SLURM_RESTART_COUNT", "0")),
+        nodes=nodes,
+        rank=int(environ.get("SLURM_PROCID", "0")),
+        cpus=min(int(given), affinity) if given else affinity,
+        gpus=_gpus(environ),
+    )
+
+
+def here() -> Allocation | None:
+    """That of this process."""
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return allocation(os.environ, affinity)
+
+
+def _gpus(environ: Mapping[str, str]) -> int:
+    # CUDA_VISIBLE_DEVICES is what a task may use; SLURM_GPUS_ON_NODE is missing where GPUs came as --gres
+    seen = environ.get("CUDA_VISIBLE_DEVICES", environ.get("ROCR_VISIBLE_DEVICES"))
+    if seen is not None:
+        return len([device for device in seen.split(",") if device.strip()])
+    return int(environ.get("SLURM_GPUS_ON_NODE", "0"))
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What SLURM knows of a job: its state, when it ends it, as time.time(), and whether it takes it back."""
+
+    state: str
+    until: float | None
+    requeue: bool
+
+
+def fate(job: str) -> Fate:
+    """Ask SLURM; where it does not answer, there is no end and no second turn."""
+    try:
+        asked = subprocess.run(
+            ["scontrol", "show", "job", "-o", job], capture_output=True, text=True, timeout=ANSWER, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return Fate("UNKNOWN", None, False)
+    return parsed(asked.stdout)
+
+
+def parsed(shown: str) -> Fate:
+    """From a line of `scontrol show job -o`."""
+    facts = dict(re.findall(r"(\w+)=(\S*)", shown))
+    try:
+        until: float | None = datetime.fromisoformat(facts.get("EndTime", "")).timestamp()
+    except ValueError:  # Unknown
+        until = None
+    batch = facts.get("BatchFlag", "0") != "0"
+    until = None if facts.get("TimeLimit") == "UNLIMITED" else until
+    return Fate(facts.get("JobState", "UNKNOWN"), until, batch and facts.get("Requeue") == "1")
+
+
+def requeue(job: str) -> None:
+    """Have SLURM put a job back into its queue. Raises PathsearchError with SLURM's own words."""
+    try:
+        done = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, timeout=ANSWER)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise PathsearchError(f"the job could not be requeued: {error}") from error
+    if done.returncode:
+        raise PathsearchError(f"the job could not be requeued: {' '.join(done.stderr.split())}")

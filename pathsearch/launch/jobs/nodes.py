@@ -1,0 +1,251 @@
+"""A Ray cluster inside a job step: rank 0 starts the head, the others join, all end with it.
+
+Rank 0 writes the address into a folder of this turn inside the run's, which all nodes see; its going away is what the
+others leave by. Everything is ended by process id: other people's Rays on the same nodes are not ours to touch.
+"""
+
+import contextlib
+import ctypes
+import os
+import re
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+from pathsearch.errors import PathsearchError
+from pathsearch.launch.jobs.allocation import Allocation
+from pathsearch.launch.stop import Stop
+
+UP = 120.0  # seconds for a node to start Ray, and for all nodes to join
+PORTS = 3  # tries to find a port that is still free a moment later
+LEAVE = 2.0  # seconds for Ray to end by itself
+NEEDED = 20.0  # seconds that a node stays after it was asked to end: the first one may be writing a checkpoint
+LOOK = 0.2  # seconds between two looks
+BEAT = 1.0  # seconds between two looks at Ray's head
+ANSWER = 10.0  # seconds for it to answer
+
+
+@contextmanager
+def head(place: Path, given: Allocation, lost: Callable[[str], int]) -> Iterator[str]:
+    """Rank 0: a head on this node; gives its address. Whoever joins reads it below `place`.
+
+    Where Ray ends before its time this process ends too, with the status that `lost` returns: who waits for an answer
+    from a cluster that is gone waits for minutes, and cannot be called back.
+    """
+    meeting = _meeting(place, given)
+    shutil.rmtree(meeting, ignore_errors=True)  # of a turn that was killed before it could requeue
+    meeting.mkdir(mode=0o700, parents=True)
+    token = meeting / "token"
+    token.touch(0o600)
+    token.write_text(secrets.token_hex(32))
+    with _sockets(given) as sockets:
+        try:
+            child, address = _head(given, sockets, token)
+            try:
+                (meeting / "address.part").write_text(address)
+                (meeting / "address.part").rename(meeting / "address")
+                os.environ.update(_authenticated(token))  # for this process's own Ray, which is not imported yet
+                with _watched(child, address, partial(_bury, child, meeting, sockets, lost)):
+                    yield address
+            finally:
+                shutil.rmtree(meeting, ignore_errors=True)
+                _end(child)
+        finally:
+            shutil.rmtree(meeting, ignore_errors=True)
+
+
+@contextmanager
+def _watched(child: "subprocess.Popen[bytes]", address: str, gone: Callable[[], None]) -> Iterator[None]:
+    """Call `gone`, from a thread, where Ray ends meanwhile."""
+    over = threading.Event()
+    host, _, port = address.rpartition(":")
+
+    def watch() -> None:
+        while child.poll() is None and not over.wait(BEAT) and _listens(host, int(port)):
+            pass
+        if not over.is_set():
+            gone()
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _bury(child: "subprocess.Popen[bytes]", meeting: Path, sockets: Path, lost: Callable[[str], int]) -> None:
+    status = 1
+    try:
+        shutil.rmtree(meeting, ignore_errors=True)  # which the other nodes leave by
+        status = lost(f"Ray ended on {socket.gethostname()}, the first node: {_last_words(sockets)}")
+        _end(child)
+        shutil.rmtree(sockets, ignore_errors=True)
+    finally:
+        os._exit(status)
+
+
+def join(place: Path, given: Allocation, stop: Stop) -> None:
+    """Another rank: lend this node to the head until that goes. Raises PathsearchError where there is none."""
+    host = os.environ.get("SLURMD_NODENAME", socket.gethostname())
+    if not place.is_dir():
+        raise PathsearchError(f"folder {place} cannot be seen on {host}: put the run on a file system all nodes share")
+    meeting = _meeting(place, given)
+    published, token = meeting / "address", meeting / "token"
+    deadline, met = time.monotonic() + UP, False
+    while not published.exists():
+        if stop.number is not None or (met and not meeting.exists()):
+            return  # the first node says why
+        met = met or meeting.exists()
+        if time.monotonic() > deadline:
+            raise PathsearchError(f"{host} waited {UP:g} s in vain for the first node of the job to start Ray")
+        time.sleep(LOOK)
+    address = published.read_text()
+    with _sockets(given) as sockets:
+        child = _ray(["--address", address], given, sockets, token)
+        asked = None
+        try:
+            while child.poll() is None and published.exists():
+                # SIGTERM comes to all ranks at once: the first one needs this node for its last checkpoint
+                asked = asked or (time.monotonic() if stop.number == signal.SIGTERM else None)
+                if asked and time.monotonic() > asked + NEEDED:
+                    return
+                time.sleep(LOOK)
+            if published.exists() and stop.number is None:
+                raise PathsearchError(f"Ray ended on {host} with status {child.returncode}: {_last_words(sockets)}")
+        finally:
+            _end(child)
+
+
+def _meeting(place: Path, given: Allocation) -> Path:
+    return place.resolve() / f".ray-{given.turn}"
+
+
+def _authenticated(token: Path) -> dict[str, str]:
+    return {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(token),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_enable_metrics_collection": "0",  # or every node has a port for these, which asks for no token
+    }
+
+
+def _head(given: Allocation, sockets: Path, token: Path) -> tuple["subprocess.Popen[bytes]", str]:
+    host = _address()
+    for _ in range(PORTS):
+        port, other = _free_ports()
+        options = ["--head", f"--node-ip-address={host}", f"--port={port}", "--include-dashboard=false"]
+        if find_spec("grpc"):  # then there is a server for Ray's clients, at one port for all jobs if it is not told
+            options.append(f"--ray-client-server-port={other}")
+        child = _ray(options, given, sockets, token)
+        deadline = time.monotonic() + UP
+        while child.poll() is None and time.monotonic() < deadline:
+            if _listens(host, port):
+                return child, f"{host}:{port}"
+            time.sleep(LOOK)
+        _end(child)
+    raise PathsearchError(f"Ray could not be started on {socket.gethostname()}: {_last_words(sockets)}")
+
+
+def _ray(options: list[str], given: Allocation, sockets: Path, token: Path) -> "subprocess.Popen[bytes]":
+    """Ray's own processes as children of this one, that end when it ends, however that is."""
+    # the names of sockets have to be short; on one host, as in tests, nodes' ports must differ: all are free ones
+    arguments = [f"--num-cpus={given.cpus}", f"--num-gpus={given.gpus}", "--min-worker-port=0", "--max-worker-port=0"]
+    arguments += ["--dashboard-agent-listen-port=0", f"--temp-dir={sockets}", "--include-log-monitor=false", "--block"]
+    arguments += ["--no-monitor", "--disable-usage-stats"]
+    command = [sys.executable, "-m", "ray.scripts.scripts", "start", *options, *arguments]
+    libc = ctypes.CDLL(None)
+
+    def prepare() -> None:
+        for number in (signal.SIGUSR1, signal.SIGUSR2):  # warnings, which go to all processes of a step
+            signal.signal(number, signal.SIG_IGN)
+        if hasattr(libc, "prctl"):
+            libc.prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+    with (sockets / f"ray-{given.rank}.log").open("ab") as log:
+        return subprocess.Popen(
+            command, stdout=log, stderr=log, env={**os.environ, **_authenticated(token)}, preexec_fn=prepare
+        )
+
+
+def _listens(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=ANSWER).close()
+    except OSError:
+        return False
+    return True
+
+
+def _free_ports() -> tuple[int, int]:
+    with socket.socket() as one, socket.socket() as other:
+        for each in (one, other):
+            each.bind(("", 0))
+        return one.getsockname()[1], other.getsockname()[1]
+
+
+def _end(child: "subprocess.Popen[bytes]") -> None:
+    """Ask Ray to end, then make it: SLURM gives little time between its own asking and killing."""
+    below = _descendants(child.pid)
+    child.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(LEAVE)
+    child.kill()
+    child.wait()
+    for pid in below:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _descendants(ancestor: int) -> list[int]:
+    """Processes below one, by process id."""
+    parents: dict[int, int] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+    found, fresh = [], {ancestor}
+    while fresh := {pid for pid, parent in parents.items() if parent in fresh}:
+        found += sorted(fresh)
+    return found
+
+
+@contextmanager
+def _sockets(given: Allocation) -> Iterator[Path]:
+    """A short folder on this node's own disk, of this rank of this turn alone."""
+    for old in Path("/tmp").glob(f"ps{given.job}-*"):  # of turns that were killed
+        if not old.name.startswith(f"ps{given.turn}."):
+            shutil.rmtree(old, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"ps{given.turn}.", dir="/tmp"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _last_words(sockets: Path) -> str:
+    said = "".join(file.read_text(errors="replace") for file in sockets.glob("ray-*.log"))
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return re.sub(r"^.*? (INFO|WARNING|ERROR) \S+ -- ", "", lines[-1]) if lines else "it said nothing"
+
+
+def _address() -> str:
+    """This node's address as other nodes see it."""
+    with contextlib.suppress(OSError):
+        found = socket.gethostbyname(socket.gethostname())
+        if not found.startswith("127."):
+            return found
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.connect(("192.0.2.1", 9))  # sends nothing: the system only says by which of its addresses it would
+        return str(one.getsockname()[0])
+    return "127.0.0.1"

@@ -1,0 +1,47 @@
+"""The sbatch script of a job, a pure function of its profile; Submitit's text."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from submitit.slurm.slurm import _make_sbatch_string
+
+from pathsearch.launch.jobs.profiles import Profile, minutes
+
+
+def parameters(profile: Profile, name: str, after: list[str]) -> dict[str, Any]:
+    """What Submitit is asked for; `after`: ids of jobs that have to succeed first."""
+    more: dict[str, Any] = {"requeue": True, **profile.sbatch}
+    if after:
+        # else a job waits for ever for one that failed
+        more |= {"dependency": f"afterok:{':'.join(after)}", "kill-on-invalid-dep": "yes"}
+    setup = [f"module load {' '.join(map(shlex.quote, profile.modules))}"] if profile.modules else []
+    asked = {
+        "job_name": name,
+        "partition": profile.partition,
+        "account": profile.account,
+        "qos": profile.qos,
+        "constraint": profile.constraint,
+        "nodes": profile.nodes,
+        "ntasks_per_node": 1,
+        "cpus_per_task": profile.cpus,
+        "gpus_per_node": profile.gpus_per_node or None,
+        "mem": profile.mem,
+        "time": minutes(profile.time),
+        "signal_delay_s": profile.warning,
+        "array_parallelism": profile.parallel,
+        "setup": [*setup, *profile.prologue] or None,
+        # since SLURM 22.05 srun does not take this over from sbatch
+        "srun_args": [f"--cpus-per-task={profile.cpus}"],
+        "stderr_to_stdout": True,
+        "additional_parameters": more,
+    }
+    return {"wckey": None, **{key: value for key, value in asked.items() if value is not None}}
+
+
+def text(profile: Profile, name: str, folder: Path, count: int, after: list[str], python: str = sys.executable) -> str:
+    """The script that submits `count` runs, as an array where there are several; logs go into `folder`."""
+    command = f"{shlex.quote(python)} -u -m submitit.core._submit {shlex.quote(str(folder))}"
+    array = count if count > 1 else None
+    return _make_sbatch_string(command=command, folder=folder, map_count=array, **parameters(profile, name, after))

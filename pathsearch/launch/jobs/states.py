@@ -1,0 +1,136 @@
+"""What became of jobs: SLURM's queue, its accounting where there is one, and what the runs themselves have written."""
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from pathsearch.launch.jobs.allocation import ANSWER
+from pathsearch.launch.jobs.records import Record, Turn, record, turns
+from pathsearch.storage.glance import Glance, glance
+
+ALIVE = frozenset(
+    (
+        "PENDING",
+        "RUNNING",
+        "CONFIGURING",
+        "COMPLETING",
+        "SUSPENDED",
+        "REQUEUED",
+        "REQUEUE_FED",
+        "REQUEUE_HOLD",
+        "RESIZING",
+        "SIGNALING",
+        "STAGE_OUT",
+        "SPECIAL_EXIT",
+        "RESV_DEL_HOLD",
+    )
+)
+FAILED = frozenset(
+    (
+        "FAILED",
+        "CANCELLED",
+        "TIMEOUT",
+        "NODE_FAIL",
+        "OUT_OF_MEMORY",
+        "BOOT_FAIL",
+        "DEADLINE",
+        "PREEMPTED",
+        "LOST",
+        "STOPPED",
+    )
+)
+"""States that `resubmit --failed` submits again."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """A run of this user: `says` is why it waits or failed; `gpu_hours` of all its turns."""
+
+    run: Path
+    record: Record
+    state: str
+    says: str
+    seen: Glance | None
+    gpu_hours: float
+    turns: int
+
+
+def statuses(runs: list[Path]) -> list[Status]:
+    """How runs stand, SLURM asked once for all of them."""
+    kept = {run: found for run in runs if (found := record(run)) is not None}
+    jobs = [one.job for one in kept.values() if one.job and one.cluster != "local"]
+    known = _queue() if jobs else {}
+    gone = [job for job in jobs if job not in known]
+    known |= _accounting(gone) if gone else {}
+    return [_status(run, one, known) for run, one in kept.items()]
+
+
+def _status(run: Path, one: Record, known: dict[str, tuple[str, str]]) -> Status:
+    had, seen = turns(run), glance(run)
+    told = _process(one.job) if one.cluster == "local" else known.get(one.job or "")
+    state, says = judged(told, had, seen)
+    if state in ("FAILED", "LOST") and not says:
+        says = _last_line(one.log)
+    return Status(run, one, state, says, seen, sum(turn.gpu_hours for turn in had), len(had))
+
+
+def judged(told: tuple[str, str] | None, had: list[Turn], seen: Glance | None) -> tuple[str, str]:
+    """State and reason, from what the cluster says (None: nothing), the run's turns, and its path.h5."""
+    state, reason = told or ("", "")
+    said = had[-1].said if had else ""
+    if state in ALIVE:
+        return state, "" if reason == "None" else reason
+    if seen is not None and seen.state == "finished":
+        return "COMPLETED", ""
+    if state and state != "COMPLETED":
+        return state, said
+    if had and had[-1].outcome in ("failed", "stopped"):
+        return had[-1].outcome.upper(), said
+    return ("FAILED" if state else "LOST"), said
+
+
+def queue(listed: str) -> dict[str, tuple[str, str]]:
+    """State and reason by job, from `squeue -h -r -o %i|%T|%r`."""
+    rows = [line.split("|", 2) for line in listed.splitlines() if line.count("|") >= 2]
+    return {job.strip(): (state.strip(), reason.strip()) for job, state, reason in rows}
+
+
+def accounting(listed: str) -> dict[str, tuple[str, str]]:
+    """State by job, from `sacct -X -n -P -o JobID,State`."""
+    rows = [line.split("|") for line in listed.splitlines() if "|" in line]
+    return {row[0].strip(): (row[1].split()[0], "") for row in rows if row[1].split()}
+
+
+def _queue() -> dict[str, tuple[str, str]]:
+    # all states: SLURM remembers a job for some minutes after its end
+    return queue(_said(["squeue", "-h", "-r", "-t", "all", "-u", str(os.getuid()), "-o", "%i|%T|%r"]))
+
+
+def _accounting(jobs: list[str]) -> dict[str, tuple[str, str]]:
+    return accounting(_said(["sacct", "-X", "-n", "-P", "-o", "JobID,State", "-j", ",".join(jobs)]))
+
+
+def _said(command: list[str]) -> str:
+    """What a command of SLURM prints; nothing where there is none, or no accounting."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=ANSWER, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def _process(job: str | None) -> tuple[str, str] | None:
+    """RUNNING where Submitit's controller lives."""
+    try:
+        command = Path(f"/proc/{job}/cmdline").read_bytes()
+    except OSError:
+        return None
+    return ("RUNNING", "") if b"submitit" in command else None
+
+
+def _last_line(log: str | None) -> str:
+    try:
+        lines = Path(log or "").read_text(errors="replace").strip().splitlines()
+    except OSError:
+        return "" if log is None else f"it printed nothing: there is no {log}"
+    return lines[-1] if lines else "it printed nothing"

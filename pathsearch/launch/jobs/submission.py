@@ -1,0 +1,115 @@
+"""Handing runs to a cluster through Submitit: its SLURM executor, or processes of this machine."""
+
+import contextlib
+import io
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import submitit
+
+from pathsearch import storage
+from pathsearch.errors import PathsearchError
+from pathsearch.launch.config import refuse_other
+from pathsearch.launch.jobs import records, script
+from pathsearch.launch.jobs.profiles import Profile, minutes
+from pathsearch.launch.jobs.records import Record
+from pathsearch.launch.jobs.work import work
+from pathsearch.launch.settings import RunSettings
+
+TURNS = (
+    10**6
+)  # Submitit counts every stop within ten minutes as a time-out; that a job gets further is for `work` to see
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Runs of one kind, by the folders they go to; `logs` is where the job's script and output are kept."""
+
+    name: str
+    logs: Path
+    runs: dict[Path, RunSettings]
+
+
+def look_for_slurm() -> None:
+    """Raise PathsearchError where this machine submits to no SLURM."""
+    missing = [name for name in ("sbatch", "srun", "squeue", "scontrol") if shutil.which(name) is None]
+    if missing:
+        raise PathsearchError(
+            f"no SLURM here (looked for {', '.join(missing)} in $PATH): submit from a login node, or run the same job "
+            "on this machine with --cluster local"
+        )
+
+
+def prepare(batch: Batch, cluster: str, profile: Profile, folder: Path) -> dict[Path, Record]:
+    """Write down what is to run; raises PathsearchError where a folder holds another run or cannot be used."""
+    now, found = time.time(), {}
+    for where, settings in batch.runs.items():
+        config = settings.model_dump(mode="json")
+        if (where / "path.h5").exists():
+            refuse_other(where / "path.h5", storage.read(where).config, config)
+        found[where] = Record(
+            cluster, config, str(folder.resolve()), str(Path.cwd()), now, profile=profile.model_dump()
+        )
+    try:
+        for where, record in found.items():
+            where.mkdir(parents=True, exist_ok=True)
+            records.write(where / "job.json", record)
+        batch.logs.mkdir(parents=True, exist_ok=True, mode=0o700)  # what Submitit reads there, it executes
+    except OSError as error:
+        raise PathsearchError(
+            f"cannot use {error.filename}: {error.strerror}; name another folder with --out"
+        ) from error
+    return found
+
+
+def to_slurm(batch: Batch, prepared: dict[Path, Record], profile: Profile, after: list[str]) -> list[str]:
+    """Submit, as one array where there are several runs; returns the jobs' ids. Raises with SLURM's own words."""
+    look_for_slurm()
+    executor = submitit.SlurmExecutor(folder=batch.logs, max_num_timeout=TURNS)
+    executor.update_parameters(**script.parameters(profile, batch.name, after))
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            jobs = executor.map_array(work, [[str(where.resolve())] for where in batch.runs])
+    except Exception as error:  # Submitit has several
+        lines = [line.removeprefix("sbatch: error: ") for line in (said.getvalue() or str(error)).splitlines()]
+        raise PathsearchError(f"sbatch: {'; '.join(line for line in lines if line)}") from error
+    for job, (where, record) in zip(jobs, prepared.items()):
+        log = str(Path(submitit.core.utils.JobPaths(batch.logs, job.job_id, 0).stdout))
+        records.submitted(where, replace(record, job=job.job_id, log=log))
+    return [job.job_id for job in jobs]
+
+
+def to_this_machine(batch: Batch, prepared: dict[Path, Record], profile: Profile) -> str:
+    """Start one process that carries out the runs one after another; returns its id."""
+    if profile.nodes > 1:
+        raise PathsearchError("--cluster local has one node, this machine: leave out --nodes")
+    executor = submitit.LocalExecutor(folder=batch.logs, max_num_timeout=TURNS)
+    executor.update_parameters(timeout_min=minutes(profile.time), signal_delay_s=profile.warning, stderr_to_stdout=True)
+    if profile.gpus_per_node:
+        executor.update_parameters(gpus_per_node=profile.gpus_per_node)
+    with _silent(batch.logs / "submitit.log"):
+        job = executor.submit(work, [str(where.resolve()) for where in batch.runs])
+    for where, record in prepared.items():
+        records.submitted(where, replace(record, job=job.job_id, log=str(job.paths.stdout)))
+    return job.job_id
+
+
+@contextmanager
+def _silent(log: Path) -> Iterator[None]:
+    """Let processes started meanwhile print into a file: who waits for this one's output does not wait for theirs."""
+    kept = {number: os.dup(number) for number in (1, 2)}
+    with log.open("ab") as file:
+        for number in kept:
+            os.dup2(file.fileno(), number)
+    try:
+        yield
+    finally:
+        for number, old in kept.items():
+            os.dup2(old, number)
+            os.close(old)

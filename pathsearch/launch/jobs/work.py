@@ -1,0 +1,194 @@
+"""What every task of a job runs: the search on its first node, Ray on all of them, another turn where time is up."""
+
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pathsearch.errors import Interrupted, PathsearchError, Requeued, complain
+from pathsearch.launch.jobs import records
+from pathsearch.launch.jobs.allocation import Allocation, fate, here, requeue
+from pathsearch.launch.stop import WARNING, Stop, signals
+
+if TYPE_CHECKING:  # torch takes seconds to import, in which a signal would find nobody to heed it
+    from pathsearch import storage
+    from pathsearch.launch.settings import RunSettings
+
+Configured = Callable[[], tuple["RunSettings", Path]]
+"""Settings and the folder their file names start from; called where they are needed."""
+
+LAST = 300.0  # seconds before a job's end in which a warning is about the end
+AGAIN = 144  # exit status by which a task of Submitit's local executor asks for another turn
+
+
+def run(where: Path, configured: Configured) -> "storage.Run | None":
+    """Carry out the run in folder `where`, alone or as a task of a SLURM step; None from all but the first task.
+
+    Raises Interrupted where it was stopped, Requeued where its time was up and SLURM has it in its queue again.
+    """
+    with signals() as stop:
+        given = here()
+        if given is None:
+            return _alone(where, configured, stop)
+        if given.rank == 0:
+            return _first(where, configured, given, stop)
+        from pathsearch.launch.jobs import nodes
+
+        nodes.join(where, given, stop)
+        return None
+
+
+def _first(where: Path, configured: Configured, given: Allocation, stop: Stop) -> "storage.Run":
+    before = _reached(where)
+    stop.until = fate(given.job).until
+    with records.turn(where, _begun(given.job, given.restart, given.nodes, given.nodes * given.gpus)) as end:
+
+        def lost(said: str) -> int:
+            """Ray is gone, and with it the vectors: from the last checkpoint on, in another turn."""
+            error = PathsearchError(said)
+            if stop.number is not None:  # who told this process to stop told Ray, too
+                error = _another_turn(where, Interrupted(f"stopped by {stop.reason}", stop.number), given, before)
+            elif _reached(where) > before:
+                error = _another_turn(where, Interrupted(said, WARNING), given, before)
+            end(error)
+            complain(error)
+            return error.status
+
+        try:
+            return _on_nodes(where, configured, given, stop, lost)
+        except Interrupted as error:
+            raise _another_turn(where, error, given, before) from None
+
+
+def work(runs: list[str]) -> None:
+    """The runs of a job one after another, as they were submitted into these folders; for Submitit."""
+    # its own handler takes a warning within ten minutes of the start for a failure; `run` has a better one
+    signal.signal(WARNING, signal.SIG_IGN)
+    for place in runs:
+        where = Path(place)
+        kept = records.record(where)
+        if kept is None:
+            raise PathsearchError(f"{where}/job.json is gone: submit the run again")
+        os.chdir(kept.here)
+
+        def configured(kept: records.Record = kept, where: Path = where) -> "tuple[RunSettings, Path]":
+            from pathsearch.launch.config import validated
+
+            return validated(kept.config, str(where / "job.json")), Path(kept.folder)
+
+        try:
+            found = run(where, configured)
+        except Interrupted as error:
+            complain(error)
+            local = isinstance(error, Requeued) and "SUBMITIT_LOCAL_JOB_ID" in os.environ
+            sys.exit(AGAIN if local else error.status)  # no exception: to Submitit that would be a result
+        except PathsearchError as error:
+            complain(error)
+            if place == runs[-1]:
+                sys.exit(error.status)
+            continue
+        if found is not None:
+            from pathsearch.launch.finish import finish
+
+            finish(found)
+
+
+def _alone(where: Path, configured: Configured, stop: Stop) -> "storage.Run":
+    job = os.environ.get("SUBMITIT_LOCAL_JOB_ID")
+    if job is None:
+        return _search(where, *configured(), stop)
+    gpus = len([name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name])
+    restart = sum(turn.job == job for turn in records.turns(where))
+    with records.turn(where, _begun(job, restart, 1, gpus)):
+        try:
+            return _search(where, *configured(), stop)
+        except Interrupted as error:
+            if error.number == WARNING:  # sent ahead of the end of the time; Submitit starts the task again
+                raise _requeued(error) from None
+            raise
+
+
+def _search(where: Path, settings: "RunSettings", folder: Path, stop: Stop) -> "storage.Run":
+    from pathsearch.launch import session
+    from pathsearch.progress import display
+
+    with display(where / "run.log") as watcher:
+        return session.run(settings, where, folder, watcher, stop)
+
+
+def _on_nodes(
+    where: Path, configured: Configured, given: Allocation, stop: Stop, lost: Callable[[str], int]
+) -> "storage.Run":
+    from pathsearch.launch.jobs import nodes
+
+    with ExitStack() as stack:
+        # with several nodes at once, since the others wait for it: torch is imported meanwhile
+        address = stack.enter_context(nodes.head(where, given, lost)) if given.nodes > 1 else None
+        settings, folder = configured()
+        if "SUBMITIT_EXECUTOR" not in os.environ:  # a script of the user's own: `pathsearch jobs` is to know it too
+            config, here = settings.model_dump(mode="json"), str(Path.cwd())
+            known = records.Record("slurm", config, str(folder.resolve()), here, time.time(), job=given.job)
+            records.submitted(where, known)
+        holder = settings.holder
+        if holder.address is None and _wants_ray(holder.name, holder.actors, given):
+            address = address or stack.enter_context(nodes.head(where, given, lost))
+            holder = holder.model_copy(update={"name": "ray", "address": address})
+            settings = settings.model_copy(update={"holder": holder})
+            from pathsearch.holders.ray import cluster
+
+            cluster.join(holder)
+            stack.callback(cluster.leave)
+            cluster.await_nodes(given.nodes, nodes.UP, lambda: stop.number is not None)
+        elif given.nodes > 1:
+            raise PathsearchError(f"holder {holder.name} of this run leaves {given.nodes} nodes idle: ask for one node")
+        return _search(where, settings, folder, stop)
+
+
+def _wants_ray(name: str, actors: int | None, given: Allocation) -> bool:
+    several = given.nodes > 1 or given.gpus > 1 or (actors or 1) > 1
+    return name == "ray" or (name == "auto" and several)
+
+
+def _begun(job: str, restart: int, nodes: int, gpus: int) -> records.Turn:
+    now = time.time()
+    return records.Turn(job, restart, socket.gethostname(), os.getpid(), nodes, gpus, now, now)
+
+
+def _reached(where: Path) -> int:
+    from pathsearch.storage.glance import glance
+
+    seen = glance(where)
+    return 0 if seen is None else seen.moves + seen.measured
+
+
+def _another_turn(where: Path, stopped: Interrupted, given: Allocation, before: int) -> PathsearchError:
+    """Have SLURM requeue a job whose time was up; returns what it ends with. Every turn has to get further."""
+    known = fate(given.job)
+    if known.state not in (
+        "RUNNING",
+        "UNKNOWN",
+    ):  # cancelled, say: the signal comes later
+        return Interrupted(f"{stopped}; SLURM ends it as {known.state}", stopped.number)
+    if stopped.number not in (WARNING, signal.SIGALRM) or not known.requeue:
+        return stopped
+    ends = known.until is not None and time.time() > known.until - LAST
+    if ends and _reached(where) <= before:
+        return PathsearchError(
+            f"{stopped}; but it got no further in all its time, and is not requeued: give it more (--time), or "
+            "more devices"
+        )
+    try:
+        requeue(given.job)
+    except PathsearchError as error:
+        return error
+    return _requeued(stopped)
+
+
+def _requeued(stopped: Interrupted) -> Requeued:
+    kept = str(stopped).partition("; run the same")[0]
+    return Requeued(f"{kept}; the job is requeued and goes on from there", stopped.number)
