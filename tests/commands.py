@@ -6,7 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-ENVIRONMENT = {**os.environ, "PYTHONWARNINGS": "error::DeprecationWarning:pathsearch", "COLUMNS": "100"}
+ENVIRONMENT = {
+    **os.environ,
+    "PYTHONWARNINGS": "error::DeprecationWarning:pathsearch",
+    "COLUMNS": "100",
+    "OMP_NUM_THREADS": "1",  # the workers of pytest-xdist share the cores
+}
 
 
 def command(*arguments: object) -> list[str]:

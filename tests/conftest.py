@@ -16,7 +16,12 @@ from pathsearch.objectives.function import FunctionObjective
 from pathsearch.objectives.protocol import Objective
 from pathsearch.search import Position, Report, search
 
-torch.set_num_threads(2)
+torch.set_num_threads(1)  # the workers of pytest-xdist share the cores
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that mostly wait go first: meanwhile other workers have the cores."""
+    items.sort(key=lambda item: "slurm" not in item.nodeid)
 
 
 def surface(name: str) -> FunctionObjective:

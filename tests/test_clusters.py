@@ -80,7 +80,7 @@ def descendants(pid, name):
 def test_a_worker_node_dies_and_the_run_goes_on(cluster, tmp_path):
     address, environment, worker = cluster
     (tmp_path / "small.yaml").write_text(SMALL)
-    pathsearch("run", "small.yaml", "--out", "serial", "holder=serial", cwd=tmp_path, OMP_NUM_THREADS="1")
+    pathsearch("run", "small.yaml", "--out", "serial", "holder=serial", cwd=tmp_path)
     arguments = command("run", "small.yaml", "--out", "run", f"holder.address={address}")
     done = tmp_path / "run" / "path.h5"
     with (tmp_path / "said").open("w") as said:

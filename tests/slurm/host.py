@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -98,6 +99,19 @@ def slurm(folder: Path, accounting: bool = False):
         subprocess.run(["scancel", "--signal=KILL", "-u", "root"], env=environment, capture_output=True)
         subprocess.run(["scancel", "-u", "root"], env=environment, capture_output=True)
         until(lambda: not said(["squeue", "-h"], environment), 40)
+        for pid in folder.glob("slurmd-*.pid"):
+            os.kill(int(pid.read_text()), signal.SIGTERM)
+
+
+@contextmanager
+def node_down(environment, name):
+    """Kill a node's daemon meanwhile."""
+    pid = Path(environment["SLURM_CONF"]).with_name(f"slurmd-{name}.pid")
+    os.kill(int(pid.read_text()), signal.SIGKILL)
+    yield
+    pid.unlink()
+    subprocess.run(["slurmd", "-N", name], env=environment, check=True, capture_output=True)  # as a daemon
+    until(lambda: said(["sinfo", "-h", "-n", name, "-p", "debug", "-o", "%T"], environment).strip() == "idle", 60)
 
 
 @contextmanager
@@ -122,7 +136,6 @@ def _accounting(folder, environment):
         until(place.exists, 30)
         with _daemon(["slurmdbd", "-D"], environment, folder):
             until(lambda: listening(port), 30)
-            subprocess.run(["sacctmgr", "-i", "add", "cluster", "none"], env=environment, capture_output=True)
             yield port
 
 

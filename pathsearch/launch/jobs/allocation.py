@@ -108,3 +108,9 @@ def requeue(job: str) -> None:
         raise PathsearchError(f"the job could not be requeued: {error}") from error
     if done.returncode:
         raise PathsearchError(f"the job could not be requeued: {' '.join(done.stderr.split())}")
+
+
+def end_step() -> None:
+    """Ask all tasks of this process's step to end; without a signal SLURM would kill them, untidied."""
+    step = f"{os.environ['SLURM_JOB_ID']}.{os.environ['SLURM_STEP_ID']}"
+    subprocess.run(["scancel", "--signal=TERM", step], capture_output=True, timeout=ANSWER)

@@ -24,11 +24,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from pathsearch.errors import PathsearchError
-from pathsearch.launch.jobs.allocation import Allocation
+from pathsearch.launch.jobs.allocation import Allocation, end_step
 from pathsearch.launch.stop import Stop
 
 UP = 120.0  # seconds for a node to start Ray, and for all nodes to join
 PORTS = 3  # tries to find a port that is still free a moment later
+SEEN = 30.0  # seconds in which the folder the first node makes is to be seen on the others
 LEAVE = 2.0  # seconds for Ray to end by itself
 NEEDED = 20.0  # seconds that a node stays after it was asked to end: the first one may be writing a checkpoint
 LOOK = 0.2  # seconds between two looks
@@ -98,19 +99,24 @@ def _bury(child: "subprocess.Popen[bytes]", meeting: Path, sockets: Path, lost: 
 
 
 def join(place: Path, given: Allocation, stop: Stop) -> None:
-    """Another rank: lend this node to the head until that goes. Raises PathsearchError where there is none."""
+    """Another rank: lend this node to the head until that goes.
+
+    Raises PathsearchError where there is no head, after it has ended the step: the first node would wait for this one.
+    """
     host = os.environ.get("SLURMD_NODENAME", socket.gethostname())
-    if not place.is_dir():
-        raise PathsearchError(f"folder {place} cannot be seen on {host}: put the run on a file system all nodes share")
     meeting = _meeting(place, given)
     published, token = meeting / "address", meeting / "token"
-    deadline, met = time.monotonic() + UP, False
+    began, met = time.monotonic(), False
     while not published.exists():
         if stop.number is not None or (met and not meeting.exists()):
             return  # the first node says why
         met = met or meeting.exists()
-        if time.monotonic() > deadline:
-            raise PathsearchError(f"{host} waited {UP:g} s in vain for the first node of the job to start Ray")
+        there = place.is_dir()
+        if time.monotonic() > began + (UP if there else SEEN):
+            end_step()
+            if there:
+                raise PathsearchError(f"{host} waited {UP:g} s in vain for the first node of the job to start Ray")
+            raise PathsearchError(f"{place} cannot be seen on {host}: put the run on a file system all nodes share")
         time.sleep(LOOK)
     address = published.read_text()
     with _sockets(given) as sockets:

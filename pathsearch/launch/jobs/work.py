@@ -144,6 +144,8 @@ def _on_nodes(
             cluster.join(holder)
             stack.callback(cluster.leave)
             cluster.await_nodes(given.nodes, nodes.UP, lambda: stop.number is not None)
+            if stop.number is not None:
+                raise Interrupted(f"stopped by {stop.reason} before it began", stop.number)
         elif given.nodes > 1:
             raise PathsearchError(f"holder {holder.name} of this run leaves {given.nodes} nodes idle: ask for one node")
         return _search(where, settings, folder, stop)

@@ -1,0 +1,73 @@
+"""Arrays, dependencies, and the plain scripts of slurm/."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from pathsearch import storage
+from pathsearch.launch.jobs.states import statuses
+from tests.commands import SMALL, pathsearch
+from tests.slurm.host import until
+from tests.slurm.test_runs import finished, same, state
+
+TEMPLATES = Path(__file__).parents[2] / "slurm"
+
+
+def test_endpoints_are_trained_once_and_an_array_waits_for_them(slurm, tmp_path):
+    (tmp_path / "small.yaml").write_text(SMALL)
+    sweep = ("--sweep", "seed=0:2", "--sweep", "method.name=neb,bezier", "--parallel", 2)
+    done = pathsearch("submit", "small.yaml", *sweep, "--out", "all", cwd=tmp_path, **slurm)
+    training, array = re.findall(r"^job (\d+):", done.stdout, re.M)
+    runs = [tmp_path / "all" / f"seed={seed},method.name={name}" for seed in (0, 1) for name in ("neb", "bezier")]
+    assert {one.state for one in statuses(runs)} == {"PENDING"}
+    assert {one.record.job for one in statuses(runs)} == {f"{array}_{k}" for k in range(4)}
+    for run in runs:
+        finished(run)
+    (trained,) = (tmp_path / "all").glob("endpoints-*")
+    assert statuses([trained])[0].record.job == training
+    ends = storage.read_vectors(trained)[0]
+    for run in runs:
+        np.testing.assert_array_equal(storage.read_vectors(run)[0][[0, -1]], ends)
+        assert statuses([run])[0].turns == 1
+
+
+def test_an_array_does_not_wait_for_a_training_that_failed(slurm, tmp_path):
+    (tmp_path / "bad.yaml").write_text(SMALL.replace("digits", "{name: folder, root: nowhere}"))
+    pathsearch("submit", "bad.yaml", "--sweep", "seed=0:2", "--out", "all", cwd=tmp_path, **slurm)
+    run = tmp_path / "all" / "seed=1"
+    until(lambda: state(run) == "CANCELLED", 60, lambda: str(statuses([run])))
+    (training,) = statuses([tmp_path / "all" / "endpoints-0"])
+    assert training.state == "FAILED"
+    assert "objective.data.root must hold train/ and test/" in training.says
+
+
+def test_the_plain_scripts(slurm, tmp_path):
+    (tmp_path / "small.yaml").write_text(SMALL)
+    for name in ("multi-node", "array"):
+        shutil.copy(TEMPLATES / f"{name}.sbatch", tmp_path)
+    run = tmp_path / "runs" / "small"
+    sbatch("multi-node.sbatch", "small.yaml", cwd=tmp_path)
+    until((run / "job.json").exists, 60)
+    finished(run)
+    sbatch("--array=0-1", "array.sbatch", "small.yaml", "steps=20", cwd=tmp_path)
+    runs = [tmp_path / "runs" / "small" / f"seed={seed}" for seed in (0, 1)]
+    for one in runs:
+        until((one / "job.json").exists, 60)
+        finished(one)
+    pathsearch("run", "small.yaml", "--out", "alone", cwd=tmp_path)
+    same(run, tmp_path / "alone")
+    listed = pathsearch("jobs", cwd=tmp_path, **slurm).stdout
+    assert listed.count("COMPLETED") == 3
+    (log,) = (file for file in tmp_path.glob("pathsearch-*.log") if "_" not in file.name)
+    assert "on 4 Ray actors" in log.read_text()
+
+
+def sbatch(*arguments, cwd):
+    # the scripts call `pathsearch`, as from an activated environment
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    subprocess.run(["sbatch", *arguments], cwd=cwd, env={**os.environ, "PATH": path}, check=True, capture_output=True)
