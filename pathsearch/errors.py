@@ -36,6 +36,6 @@ def complain(error: PathsearchError) -> None:
     print(f"pathsearch: {one_line(error)}", file=sys.stderr, flush=True)
 
 
-def one_line(error: BaseException) -> str:
-    """An exception's text without its line breaks."""
+def one_line(error: BaseException | str) -> str:
+    """A text, or an exception's, without its line breaks."""
     return " ".join(str(error).split())

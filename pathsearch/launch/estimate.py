@@ -25,24 +25,35 @@ class Estimate:
     gpu_hours: float
 
 
-def estimate(settings: RunSettings, folder: Path, gpus: int, tflops: float) -> Estimate | None:
-    """At so many 10¹² operations a second and GPU; None where the objective is no network.
+@dataclass(frozen=True)
+class Operations:
+    """Floating-point operations of one gradient on a mini-batch, and of one measured point."""
 
-    Raises PathsearchError where its model or data are not to be had here.
-    """
+    gradient: float
+    point: float
+
+
+def operations(settings: RunSettings, folder: Path) -> Operations | None:
+    """Count them; None where the objective is no network. Raises PathsearchError where its data are not here."""
     with importable(folder):
         objective = Recipe(settings, None, "cpu", folder.resolve(), Path.cwd()).open()
     if not isinstance(objective, NetworkObjective):
         return None
-    weights, key = objective.initial(0), Key(0, 0, min(EXAMPLES, objective.train.size))
+    some = min(EXAMPLES, objective.train.size)
+    weights, key = objective.initial(0), Key(0, 0, some)
     with FlopCounterMode(display=False) as backward:
         objective.loss_and_gradient(weights, key)
     with FlopCounterMode(display=False) as forward:
         objective.loss(weights, key)
-    one, examples = min(EXAMPLES, objective.train.size), objective.train.size
-    gradient = backward.get_total_flops() / one * examples
     # a point: the training set twice, for its batch norm and its loss, and the test set
-    point = forward.get_total_flops() / one * (2 * len(objective.train) + len(objective.test))
+    examples = 2 * len(objective.train) + len(objective.test)
+    return Operations(
+        backward.get_total_flops() / some * objective.train.size, forward.get_total_flops() / some * examples
+    )
+
+
+def estimate(settings: RunSettings, counted: Operations, gpus: int, tflops: float) -> Estimate:
+    """A run's at so many 10¹² operations a second and GPU."""
     speed = tflops * 1e12
-    alone, together = forecasts(settings, gradient / speed, 0.0, point / speed, (1, gpus))
+    alone, together = forecasts(settings, counted.gradient / speed, 0.0, counted.point / speed, (1, gpus))
     return Estimate(alone.device_hours * 3600 * speed, together.wall_hours, together.device_hours)

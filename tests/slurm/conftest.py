@@ -59,14 +59,15 @@ def _tidy(environment, tmp_path, monkeypatch):
     yield own
     host.said(["scancel", "-u", "root"], environment)
     deadline = time.monotonic() + 20
-    while (left := _left(environment["SLURM_CONF"])) and time.monotonic() < deadline:
+    while (left := _left(environment)) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert not left, "left behind: " + "; ".join(left)
 
 
-def _left(conf):
+def _left(environment):
     """Processes of jobs of this Slurm, and folders of theirs."""
-    found = [str(folder) for folder in Path("/tmp").glob("ps[0-9]*-*")]
+    conf, first = environment["SLURM_CONF"], host.first_job(environment)
+    found = [str(folder) for job in range(first, first + 1000) for folder in Path("/tmp").glob(f"ps{job}[-_]*")]
     for process in Path("/proc").glob("[0-9]*"):
         try:
             variables = (process / "environ").read_bytes().split(b"\0")

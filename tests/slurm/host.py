@@ -1,6 +1,7 @@
 """A real Slurm of two nodes with two declared GPUs each, on this host alone (facts: shared/notes/cluster.md)."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -14,6 +15,7 @@ ACCOUNTING = ("slurmdbd", "mariadbd", "mariadb-install-db")
 
 CONF = """
 ClusterName={name}
+FirstJobId={job}
 SlurmctldHost=localhost(127.0.0.1)
 SlurmUser=root
 SlurmdUser=root
@@ -74,6 +76,11 @@ def missing(accounting=False):
     return lacking or ([] if os.geteuid() == 0 else ["root"])
 
 
+def first_job(environment):
+    """The number of its first job; another Slurm beside it has others."""
+    return int(re.search(r"FirstJobId=(\d+)", Path(environment["SLURM_CONF"]).read_text())[1])
+
+
 @contextmanager
 def slurm(folder: Path, accounting: bool = False):
     """Start it, give the environment its commands want, end all it started."""
@@ -88,7 +95,7 @@ def slurm(folder: Path, accounting: bool = False):
         for gpu in range(2):
             os.mknod(folder / f"gpu{gpu}", 0o600 | 0o020000, os.makedev(195, gpu))
         (folder / "gres.conf").write_text(f"NodeName=n[1-2] Name=gpu File={folder}/gpu[0-1]\n")
-        values = {"name": f"t{first}", "port": free_ports(1), "first": first, "second": first + 1}
+        values = {"name": f"t{first}", "job": 1000 * first, "port": free_ports(1), "first": first, "second": first + 1}
         (folder / "slurm.conf").write_text(CONF.format(**values, folder=folder, accounting=say))
         for command in (["slurmctld", "-D"], ["slurmd", "-D", "-N", "n1"], ["slurmd", "-D", "-N", "n2"]):
             stack.enter_context(_daemon(command, environment, folder))

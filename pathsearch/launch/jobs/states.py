@@ -5,6 +5,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from pathsearch.errors import PathsearchError, one_line
 from pathsearch.launch.jobs.allocation import ANSWER
 from pathsearch.launch.jobs.records import Record, Turn, record, turns
 from pathsearch.storage.glance import Glance, glance
@@ -38,9 +39,14 @@ FAILED = frozenset(
         "PREEMPTED",
         "LOST",
         "STOPPED",
+        "UNSUBMITTED",
     )
 )
 """States that `resubmit --failed` submits again."""
+
+
+Known = dict[str, tuple[str, str]]
+"""State and reason by job."""
 
 
 @dataclass(frozen=True)
@@ -59,20 +65,35 @@ class Status:
 def statuses(runs: list[Path]) -> list[Status]:
     """How runs stand, SLURM asked once for all of them."""
     kept = {run: found for run in runs if (found := record(run)) is not None}
-    jobs = [one.job for one in kept.values() if one.job and one.cluster != "local"]
-    known = _queue() if jobs else {}
-    gone = [job for job in jobs if job not in known]
-    known |= _accounting(gone) if gone else {}
+    known = _known([one.job for one in kept.values() if one.job and one.cluster != "local"])
     return [_status(run, one, known) for run, one in kept.items()]
 
 
-def _status(run: Path, one: Record, known: dict[str, tuple[str, str]]) -> Status:
+def _known(jobs: list[str]) -> Known:
+    """State and reason of SLURM's jobs, of those it remembers."""
+    if not jobs:
+        return {}
+    try:
+        found = _queue()
+    except PathsearchError as error:
+        return {job: ("UNKNOWN", str(error)) for job in jobs}
+    gone = [job for job in jobs if job not in found]
+    return found | (_accounting(gone) if gone else {})
+
+
+def _status(run: Path, one: Record, known: Known) -> Status:
     had, seen = turns(run), glance(run)
-    told = _process(one.job) if one.cluster == "local" else known.get(one.job or "")
+    if one.job is None:
+        return Status(run, one, "UNSUBMITTED", "the cluster did not take it", seen, _hours(had), len(had))
+    told = _process(one.job) if one.cluster == "local" else known.get(one.job)
     state, says = judged(told, had, seen)
     if state in ("FAILED", "LOST") and not says:
         says = _last_line(one.log)
-    return Status(run, one, state, says, seen, sum(turn.gpu_hours for turn in had), len(had))
+    return Status(run, one, state, says, seen, _hours(had), len(had))
+
+
+def _hours(had: list[Turn]) -> float:
+    return sum(turn.gpu_hours for turn in had)
 
 
 def judged(told: tuple[str, str] | None, had: list[Turn], seen: Glance | None) -> tuple[str, str]:
@@ -83,43 +104,50 @@ def judged(told: tuple[str, str] | None, had: list[Turn], seen: Glance | None) -
         return state, "" if reason == "None" else reason
     if seen is not None and seen.state == "finished":
         return "COMPLETED", ""
-    if state and state != "COMPLETED":
+    if state and state not in ("COMPLETED", "UNKNOWN"):
         return state, said
     if had and had[-1].outcome in ("failed", "stopped"):
         return had[-1].outcome.upper(), said
+    if state == "UNKNOWN":
+        return state, reason
     return ("FAILED" if state else "LOST"), said
 
 
-def queue(listed: str) -> dict[str, tuple[str, str]]:
+def queue(listed: str) -> Known:
     """State and reason by job, from `squeue -h -r -o %i|%T|%r`."""
     rows = [line.split("|", 2) for line in listed.splitlines() if line.count("|") >= 2]
     return {job.strip(): (state.strip(), reason.strip()) for job, state, reason in rows}
 
 
-def accounting(listed: str) -> dict[str, tuple[str, str]]:
+def accounting(listed: str) -> Known:
     """State by job, from `sacct -X -n -P -o JobID,State`."""
     rows = [line.split("|") for line in listed.splitlines() if "|" in line]
     return {row[0].strip(): (row[1].split()[0], "") for row in rows if row[1].split()}
 
 
-def _queue() -> dict[str, tuple[str, str]]:
+def _queue() -> Known:
     # all states: SLURM remembers a job for some minutes after its end
     return queue(_said(["squeue", "-h", "-r", "-t", "all", "-u", str(os.getuid()), "-o", "%i|%T|%r"]))
 
 
-def _accounting(jobs: list[str]) -> dict[str, tuple[str, str]]:
-    return accounting(_said(["sacct", "-X", "-n", "-P", "-o", "JobID,State", "-j", ",".join(jobs)]))
+def _accounting(jobs: list[str]) -> Known:
+    try:
+        return accounting(_said(["sacct", "-X", "-n", "-P", "-o", "JobID,State", "-j", ",".join(jobs)]))
+    except PathsearchError:  # a cluster without
+        return {}
 
 
 def _said(command: list[str]) -> str:
-    """What a command of SLURM prints; nothing where there is none, or no accounting."""
+    """What a command of SLURM prints; raises PathsearchError with the reason where it does not answer."""
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=ANSWER, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
-        return ""
+    except subprocess.CalledProcessError as error:
+        raise PathsearchError(one_line(error.stderr)) from error
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise PathsearchError(f"{command[0]}: {one_line(error)}") from error
 
 
-def _process(job: str | None) -> tuple[str, str] | None:
+def _process(job: str) -> tuple[str, str] | None:
     """RUNNING where Submitit's controller lives."""
     try:
         command = Path(f"/proc/{job}/cmdline").read_bytes()

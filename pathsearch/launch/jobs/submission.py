@@ -45,16 +45,14 @@ def look_for_slurm() -> None:
         )
 
 
-def prepare(batch: Batch, cluster: str, profile: Profile, folder: Path) -> dict[Path, Record]:
+def prepare(batch: Batch, cluster: str, profile: Profile, folder: Path, here: Path) -> dict[Path, Record]:
     """Write down what is to run; raises PathsearchError where a folder holds another run or cannot be used."""
     now, found = time.time(), {}
     for where, settings in batch.runs.items():
         config = settings.model_dump(mode="json")
         if (where / "path.h5").exists():
             refuse_other(where / "path.h5", storage.read(where).config, config)
-        found[where] = Record(
-            cluster, config, str(folder.resolve()), str(Path.cwd()), now, profile=profile.model_dump()
-        )
+        found[where] = Record(cluster, config, str(folder.resolve()), str(here), now, profile=profile.model_dump())
     try:
         for where, record in found.items():
             where.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pathsearch.errors import PathsearchError, one_line
 from pathsearch.launch.config import validated
-from pathsearch.launch.estimate import TFLOPS, estimate
+from pathsearch.launch.estimate import TFLOPS, Estimate, Operations, estimate, operations
 from pathsearch.launch.jobs import records, script, submission, sweeps
 from pathsearch.launch.jobs.profiles import LOCAL, Profile
 from pathsearch.launch.jobs.states import ALIVE, Status, statuses
@@ -55,16 +55,22 @@ def preview(asked: Submission, batches: list[Batch]) -> None:
 
 def _estimated(asked: Submission, runs: list[RunSettings]) -> str:
     gpus, tflops = asked.profile.nodes * asked.profile.gpus_per_node, asked.profile.tflops or TFLOPS
-    try:
-        found = [estimate(settings, asked.folder, max(gpus, 1), tflops) for settings in runs]
-    except PathsearchError as error:
-        return f"no estimate: {one_line(error)}"
-    known = [one for one in found if one is not None]
+    counted: dict[str, Operations | None] = {}
+    known: list[Estimate] = []
+    for settings in runs:
+        network = settings.objective.model_dump_json()
+        try:
+            if network not in counted:  # once for all runs of a sweep that have the same
+                counted[network] = operations(settings, asked.folder)
+        except PathsearchError as error:
+            return f"no estimate: {one_line(error)}"
+        if (found := counted[network]) is not None:
+            known.append(estimate(settings, found, max(gpus, 1), tflops))
     if not known:
         return f"no estimate for objective {asked.settings.objective.name}: operations are counted of networks only"
-    operations, hours = sum(one.operations for one in known), sum(one.gpu_hours for one in known)
+    total, hours = sum(one.operations for one in known), sum(one.gpu_hours for one in known)
     return (
-        f"estimated: at most {hours:.2g} GPU-hours ({operations:.2g} floating-point operations, {tflops:g}·10¹² a "
+        f"estimated: at most {hours:.2g} GPU-hours ({total:.2g} floating-point operations, {tflops:g}·10¹² a "
         "second and GPU, `tflops` of the profile; on a GPU `pathsearch bench CONFIG` measures it)"
     )
 
@@ -74,7 +80,7 @@ def carry_out(asked: Submission, batches: list[Batch]) -> None:
     if asked.cluster != LOCAL:
         submission.look_for_slurm()
     _refuse_running([where for batch in batches for where in batch.runs])
-    prepared = [submission.prepare(batch, asked.cluster, asked.profile, asked.folder) for batch in batches]
+    prepared = [submission.prepare(batch, asked.cluster, asked.profile, asked.folder, Path.cwd()) for batch in batches]
     if asked.cluster == LOCAL:
         # one after another in one process: this machine has no queue that would keep them apart
         runs = {where: settings for batch in batches for where, settings in batch.runs.items()}
@@ -91,20 +97,31 @@ def carry_out(asked: Submission, batches: list[Batch]) -> None:
 
 
 def again(failed: list[Status]) -> None:
-    """Submit runs again, each as its own job, with what they were submitted with."""
+    """Submit runs again, each as its own job, with what they were submitted with; those that wait for another's
+    endpoints after that one.
+    """
     for one in failed:
-        kept = one.record
-        if not kept.profile:
+        if not one.record.profile:
             raise PathsearchError(f"{one.run} was not submitted with `pathsearch submit`: run its own script again")
-        asked = Submission(
-            one.run.name,
-            validated(kept.config, str(one.run / "job.json")),
-            Path(kept.folder),
-            one.run,
-            kept.cluster,
-            Profile.model_validate(kept.profile),
-        )
-        carry_out(asked, single(asked))
+    jobs: dict[Path, str] = {}
+    needed = {one.run.resolve(): _needed(one, failed) for one in failed}
+    for one in sorted(failed, key=lambda one: len(needed[one.run.resolve()])):
+        kept, where = one.record, one.run.resolve()
+        profile = Profile.model_validate(kept.profile)
+        batch = Batch(where.name, where / "jobs", {one.run: validated(kept.config, str(one.run / "job.json"))})
+        prepared = submission.prepare(batch, kept.cluster, profile, Path(kept.folder), Path(kept.here))
+        if kept.cluster == LOCAL:
+            jobs[where] = submission.to_this_machine(batch, prepared, profile)
+        else:
+            (jobs[where],) = submission.to_slurm(batch, prepared, profile, [jobs[run] for run in needed[where]])
+        print(f"job {jobs[where]}: run in {one.run}")
+
+
+def _needed(one: Status, others: list[Status]) -> list[Path]:
+    """Which of the other runs make endpoints for this one."""
+    points = one.record.config.get("endpoints") or {}
+    named = {str(end["run"]) for end in points.values() if isinstance(end, dict) and "run" in end}
+    return [other.run.resolve() for other in others if str(other.run.resolve()) in named]
 
 
 def _refuse_running(runs: list[Path]) -> None:
