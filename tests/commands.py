@@ -1,10 +1,21 @@
-"""Running the program as a user does: a process of its own."""
+"""Running the program as a user does: a process of its own.
 
+`pathsearch` and `started` fork it from a server that has imported torch: what that takes, two seconds a time on each of
+hundreds of processes, is the same in every test. `command` is for tests that want all of it, start-up included.
+"""
+
+import atexit
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Mapping
+from multiprocessing.forkserver import ensure_running
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 ENVIRONMENT = {
     **os.environ,
@@ -12,6 +23,8 @@ ENVIRONMENT = {
     "COLUMNS": "100",
     "OMP_NUM_THREADS": "1",  # the workers of pytest-xdist share the cores
 }
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(["pathsearch.cli", "pathsearch.launch.session", "pathsearch.launch.finish"])
 
 
 def command(*arguments: object) -> list[str]:
@@ -20,11 +33,46 @@ def command(*arguments: object) -> list[str]:
 
 def pathsearch(*arguments: object, cwd: Path, status: int = 0, **more: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end and expect its exit status; no traceback ever. more: environment variables."""
-    environment = {**ENVIRONMENT, **more}
-    done = subprocess.run(command(*arguments), cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
-    assert done.returncode == status, done.stderr + done.stdout
-    assert "Traceback" not in done.stderr
-    return done
+    with tempfile.TemporaryDirectory() as folder:
+        out, err = Path(folder, "out"), Path(folder, "err")
+        process = started(*arguments, cwd=cwd, environment={**ENVIRONMENT, **more}, out=out, err=err)
+        process.join(300)
+        if process.is_alive():
+            process.kill()
+        said = out.read_text(), err.read_text()
+    assert process.exitcode == status, said[1] + said[0]
+    assert "Traceback" not in said[1]
+    return subprocess.CompletedProcess(list(arguments), process.exitcode, *said)
+
+
+def started(
+    *arguments: object,
+    cwd: Path,
+    environment: Mapping[str, str] = ENVIRONMENT,
+    out: Path = Path(os.devnull),
+    err: Path = Path(os.devnull),
+) -> Any:
+    """A process of the program, under way."""
+    with patch.dict(os.environ, ENVIRONMENT):
+        ensure_running()
+    process = SERVER.Process(target=_run, args=([*map(str, arguments)], cwd, dict(environment), out, err))
+    process.start()
+    return process
+
+
+def _run(arguments: list[str], cwd: Path, environment: dict[str, str], out: Path, err: Path) -> None:
+    from pathsearch.cli import main
+
+    for number, file in ((1, out), (2, err)):
+        os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = ["pathsearch", *arguments]
+    try:
+        main()
+    finally:
+        atexit._run_exitfuncs()  # a forked process leaves without
 
 
 def shown(folder: Path) -> dict:

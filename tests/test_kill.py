@@ -1,13 +1,12 @@
 """kill -9 at random moments: it always opens, continues, and ends with the same weights."""
 
 import random
-import subprocess
 import time
 
 import numpy as np
 
 from pathsearch import storage
-from tests.commands import ENVIRONMENT, SMALL, command, pathsearch
+from tests.commands import SMALL, pathsearch, started
 
 KILLS = 20
 # slow enough that moments differ: checkpoints at every step, so that many kills fall into writing
@@ -23,27 +22,21 @@ def test_twenty_kills(tmp_path):
     kills = opened = 0
     file = tmp_path / "killed" / "path.h5"
     while kills < KILLS:
-        process = subprocess.Popen(
-            command("run", "small.yaml", "--out", "killed"),
-            cwd=tmp_path,
-            env=ENVIRONMENT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        process = started("run", "small.yaml", "--out", "killed", cwd=tmp_path)
         if kills % 3:  # most kills fall into the work, wherever it is; some into start-up
             known = file.stat().st_mtime_ns if file.exists() else 0
-            while process.poll() is None and (not file.exists() or file.stat().st_mtime_ns == known):
+            while process.is_alive() and (not file.exists() or file.stat().st_mtime_ns == known):
                 time.sleep(0.002)
             time.sleep(draw.uniform(0, 0.1 * whole))
         else:
             time.sleep(draw.uniform(0, 0.3 * whole))
-        if process.poll() is not None:  # it came to its end: begin anew
-            assert process.returncode == 0
+        if not process.is_alive():  # it came to its end: begin anew
+            assert process.exitcode == 0
             compare(tmp_path)
             file.unlink()
             continue
         process.kill()
-        process.wait()
+        process.join()
         kills += 1
         if file.exists():
             storage.read(file)

@@ -86,7 +86,7 @@ def _status(run: Path, one: Record, known: Known) -> Status:
     if one.job is None:
         return Status(run, one, "UNSUBMITTED", "the cluster did not take it", seen, _hours(had), len(had))
     told = _process(one.job) if one.cluster == "local" else known.get(one.job)
-    state, says = judged(told, had, seen)
+    state, says = judged(told, [turn for turn in had if turn.job == one.job], seen)  # not those of earlier jobs
     if state in ("FAILED", "LOST") and not says:
         says = _last_line(one.log)
     return Status(run, one, state, says, seen, _hours(had), len(had))
