@@ -14,6 +14,7 @@ import typer
 from pathsearch import cli_jobs
 from pathsearch.errors import PathsearchError, one_line
 from pathsearch.launch.jobs import work
+from pathsearch.launch.stop import signals
 
 if TYPE_CHECKING:
     from pathsearch.launch.settings import RunSettings
@@ -41,7 +42,8 @@ def run(
 ) -> None:
     """Find a path, measure it against the straight line, keep it. Started again, it continues."""
     name, overrides = cli_jobs.named(arguments)
-    found = work.run(cli_jobs.folder_of(name, out), lambda: _loaded(name, overrides))
+    with signals() as stop:
+        found = work.run(cli_jobs.folder_of(name, out), lambda: _loaded(name, overrides), stop)
     if found is not None:
         from pathsearch.launch.finish import finish
 

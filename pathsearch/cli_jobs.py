@@ -3,15 +3,13 @@
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import Annotated, Optional
 
 import typer
 
 from pathsearch.errors import PathsearchError
 from pathsearch.launch.jobs import listing
-
-if TYPE_CHECKING:
-    pass
+from pathsearch.launch.jobs.states import FAILED
 
 DEFAULT = "digits"
 
@@ -140,7 +138,7 @@ def resubmit(
     from pathsearch.launch.jobs import submit
 
     found = listing.wanted(runs)
-    again = [one for one in found if one.state in listing.FAILED]
+    again = [one for one in found if one.state in FAILED]
     if not again:
         raise PathsearchError(
             f"none of {len(found)} runs failed, was cancelled or lost: there is nothing to submit again"

@@ -3,13 +3,17 @@
 import os
 import re
 import subprocess
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from pathsearch.errors import PathsearchError
+from pathsearch.errors import PathsearchError, one_line
 
-ANSWER = 60.0  # seconds for SLURM to answer
+ANSWER = 20.0  # seconds for SLURM to answer
+TRIES = 3
+PAUSE = 2.0  # seconds between them
 
 
 @dataclass(frozen=True)
@@ -64,50 +68,68 @@ def _gpus(environ: Mapping[str, str]) -> int:
     # CUDA_VISIBLE_DEVICES is what a task may use; SLURM_GPUS_ON_NODE is missing where GPUs came as --gres
     seen = environ.get("CUDA_VISIBLE_DEVICES", environ.get("ROCR_VISIBLE_DEVICES"))
     if seen is not None:
-        return len([device for device in seen.split(",") if device.strip()])
+        return len([device for device in seen.split(",") if device.strip() not in ("", "-1", "NoDevFiles")])
     return int(environ.get("SLURM_GPUS_ON_NODE", "0"))
 
 
 @dataclass(frozen=True)
 class Fate:
-    """What SLURM knows of a job: its state, when it ends it, as time.time(), and whether it takes it back."""
+    """What SLURM knows of a job: its state, when it ends it, as time.time(), whether it takes it back, and whether it
+    is taking its nodes for another one.
+    """
 
     state: str
     until: float | None
     requeue: bool
+    preempted: bool
 
 
 def fate(job: str) -> Fate:
-    """Ask SLURM; where it does not answer, there is no end and no second turn."""
+    """Ask SLURM; where it does not answer, nothing is known, there is no end and no second turn."""
     try:
-        asked = subprocess.run(
-            ["scontrol", "show", "job", "-o", job], capture_output=True, text=True, timeout=ANSWER, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return Fate("UNKNOWN", None, False)
-    return parsed(asked.stdout)
+        return parsed(_asked(["scontrol", "show", "job", "-o", job]))
+    except PathsearchError:
+        return parsed("")
 
 
 def parsed(shown: str) -> Fate:
     """From a line of `scontrol show job -o`."""
     facts = dict(re.findall(r"(\w+)=(\S*)", shown))
-    try:
-        until: float | None = datetime.fromisoformat(facts.get("EndTime", "")).timestamp()
-    except ValueError:  # Unknown
-        until = None
-    batch = facts.get("BatchFlag", "0") != "0"
-    until = None if facts.get("TimeLimit") == "UNLIMITED" else until
-    return Fate(facts.get("JobState", "UNKNOWN"), until, batch and facts.get("Requeue") == "1")
+    until: float | None = None
+    if facts.get("TimeLimit") != "UNLIMITED":
+        with suppress(ValueError):  # Unknown
+            until = datetime.fromisoformat(facts.get("EndTime", "")).timestamp()
+    return Fate(
+        state=facts.get("JobState", "UNKNOWN"),
+        until=until,
+        requeue=facts.get("BatchFlag", "0") != "0" and facts.get("Requeue") == "1",
+        preempted=facts.get("PreemptTime", "None") not in ("None", "Unknown"),
+    )
 
 
 def requeue(job: str) -> None:
     """Have SLURM put a job back into its queue. Raises PathsearchError with SLURM's own words."""
     try:
-        done = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, timeout=ANSWER)
-    except (OSError, subprocess.SubprocessError) as error:
+        _asked(["scontrol", "requeue", job])
+    except PathsearchError as error:
         raise PathsearchError(f"the job could not be requeued: {error}") from error
-    if done.returncode:
-        raise PathsearchError(f"the job could not be requeued: {' '.join(done.stderr.split())}")
+
+
+def _asked(command: list[str]) -> str:
+    """What SLURM answers; a busy controller is asked again. Raises PathsearchError with its own words."""
+    environment = {**os.environ, "SLURM_TIME_FORMAT": "standard"}
+    for attempt in range(TRIES):
+        if attempt:
+            time.sleep(PAUSE)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER, env=environment)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            said = one_line(error)
+            continue
+        if done.returncode == 0:
+            return done.stdout
+        said = one_line(done.stderr)
+    raise PathsearchError(said)
 
 
 def end_step() -> None:

@@ -1,5 +1,7 @@
 """The table of a user's runs, what their jobs print, and their end. Imports nothing heavy: people look often."""
 
+import codecs
+import math
 import os
 import signal
 import subprocess
@@ -15,12 +17,11 @@ from rich.table import Table
 from pathsearch.errors import PathsearchError
 from pathsearch.launch.jobs import records
 from pathsearch.launch.jobs.allocation import ANSWER
-from pathsearch.launch.jobs.states import ALIVE, FAILED, Status, statuses
+from pathsearch.launch.jobs.records import LOCAL
+from pathsearch.launch.jobs.states import ALIVE, Status, statuses
 
 LOOK = 0.5  # seconds between two looks at a log
 ASK = 10.0  # seconds between two questions to SLURM
-
-__all__ = ["ALIVE", "FAILED", "cancel", "figures", "print_log", "show", "wanted"]
 
 
 def wanted(runs: list[Path] | None) -> list[Status]:
@@ -47,13 +48,18 @@ def figures(one: Status) -> dict[str, Any]:
         "stage": seen.stage if seen else None,
         "step": seen.moves if seen else None,
         "steps": seen.steps if seen else None,
-        "loss": seen.loss if seen else None,
-        "barrier": seen.barrier if seen else None,
+        "loss": _finite(seen.loss) if seen else None,
+        "barrier": _finite(seen.barrier) if seen else None,
         "gpu_hours": round(one.gpu_hours, 4),
         "turns": one.turns,
         "folder": str(one.run),
         "log": one.record.log,
     }
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON has no NaN."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def show(found: list[Status]) -> None:
@@ -74,8 +80,8 @@ def show(found: list[Status]) -> None:
 def cancel(one: Status) -> str:
     """End a run's job; returns what was done."""
     if one.state not in ALIVE or one.record.job is None:
-        return f"{_shown(one.run)}: {one.state} already"
-    if one.record.cluster == "local":
+        return f"{_shown(one.run)}: nothing to end, it is {one.state} {one.says}".rstrip()
+    if one.record.cluster == LOCAL:
         os.kill(int(one.record.job), signal.SIGTERM)
     else:
         done = subprocess.run(["scancel", one.record.job], capture_output=True, text=True, timeout=ANSWER)
@@ -91,9 +97,10 @@ def print_log(run: Path, follow: bool) -> None:
     if not file.exists() and not follow:
         raise PathsearchError(f"job {one.record.job} has printed nothing yet: it is {one.state} {one.says}".rstrip())
     position, asked = 0, time.monotonic()
+    text = codecs.getincrementaldecoder("utf-8")(errors="replace")
     while True:
         ended = not follow or one.state not in ALIVE  # asked before the last look: what came meanwhile is not lost
-        position = _print_from(file, position)
+        position = _print_from(file, position, text)
         if ended:
             return
         time.sleep(LOOK)
@@ -101,13 +108,13 @@ def print_log(run: Path, follow: bool) -> None:
             (one,), asked = statuses([one.run]), time.monotonic()
 
 
-def _print_from(file: Path, position: int) -> int:
+def _print_from(file: Path, position: int, text: codecs.IncrementalDecoder) -> int:
     if not file.exists():
         return position
     with file.open("rb") as opened:
         opened.seek(position)
         more = opened.read()
-    sys.stdout.write(more.decode(errors="replace"))
+    sys.stdout.write(text.decode(more))
     sys.stdout.flush()
     return position + len(more)
 

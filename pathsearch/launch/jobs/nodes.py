@@ -34,6 +34,7 @@ LEAVE = 2.0  # seconds for Ray to end by itself
 NEEDED = 20.0  # seconds that a node stays after it was asked to end: the first one may be writing a checkpoint
 LOOK = 0.2  # seconds between two looks
 BEAT = 1.0  # seconds between two looks at Ray's head
+MISSED = 4  # looks in a row that find nobody: it is gone, and not just busy
 ANSWER = 10.0  # seconds for it to answer
 
 
@@ -45,7 +46,8 @@ def head(place: Path, given: Allocation, lost: Callable[[str], int]) -> Iterator
     from a cluster that is gone waits for minutes, and cannot be called back.
     """
     meeting = _meeting(place, given)
-    shutil.rmtree(meeting, ignore_errors=True)  # of a turn that was killed before it could requeue
+    for old in place.glob(f".ray-{given.job}-*"):  # of turns that were killed
+        shutil.rmtree(old, ignore_errors=True)
     meeting.mkdir(mode=0o700, parents=True)
     token = meeting / "token"
     token.touch(0o600)
@@ -73,8 +75,9 @@ def _watched(child: "subprocess.Popen[bytes]", address: str, gone: Callable[[], 
     host, _, port = address.rpartition(":")
 
     def watch() -> None:
-        while child.poll() is None and not over.wait(BEAT) and _listens(host, int(port)):
-            pass
+        missed = 0
+        while child.poll() is None and missed < MISSED and not over.wait(LOOK if missed else BEAT):
+            missed = 0 if _listens(host, int(port)) else missed + 1
         if not over.is_set():
             gone()
 

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from pathsearch.errors import PathsearchError, one_line
+from pathsearch.launch.jobs.records import LOCAL
 from pathsearch.settings import Settings
-
-LOCAL = "local"
 
 
 class Profile(Settings):
@@ -39,6 +38,12 @@ class Profile(Settings):
     def _time(cls, value: Any) -> str:
         minutes(str(value))
         return str(value)
+
+    @model_validator(mode="after")
+    def _warned_in_time(self) -> "Profile":
+        if self.warning >= 60 * minutes(self.time):
+            raise ValueError(f"time: all of it is the {self.warning} s of `warning`: give it more")
+        return self
 
     @property
     def cpus(self) -> int:
@@ -79,7 +84,7 @@ def profile(values: dict[str, Any], options: dict[str, Any], source: str) -> Pro
             key = ".".join(map(str, fault["loc"]))
             unknown = fault["type"] == "extra_forbidden"
             said = f"no such option (there are {known})" if unknown else fault["msg"].removeprefix("Value error, ")
-            faults.append(f"{key}: {said}")
+            faults.append(f"{key}: {said}" if key else said)
         raise PathsearchError(f"{source}: {'; '.join(faults)}") from None
 
 

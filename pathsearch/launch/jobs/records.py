@@ -9,6 +9,7 @@ The folders of all runs of a user are listed in `$XDG_STATE_HOME/pathsearch/runs
 import hashlib
 import json
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from typing import Any, TypeVar
 
 from pathsearch.errors import Interrupted, PathsearchError, Requeued, one_line
 
+LOCAL = "local"  # the cluster that is this machine
 BEAT = 10.0  # seconds between two signs of life
 OUTCOMES = ((type(None), "finished"), (Requeued, "requeued"), (Interrupted, "stopped"), (BaseException, "failed"))
 
@@ -40,11 +42,14 @@ class Record:
     profile: dict[str, Any] = field(default_factory=dict)
     job: str | None = None
     log: str | None = None
+    host: str = field(default_factory=socket.gethostname)
 
 
 @dataclass(frozen=True)
 class Turn:
-    """One stretch of a job on its machines, times as time.time(); `outcome` is "" while it goes on."""
+    """One stretch of a job on its machines, times as time.time(); `outcome` is "" while it goes on, and
+    `reached` how many steps and points the run had when it began.
+    """
 
     job: str
     restart: int
@@ -54,6 +59,7 @@ class Turn:
     gpus: int
     began: float
     ended: float
+    reached: int = 0
     outcome: str = ""
     said: str = ""
 
@@ -79,7 +85,10 @@ def turns(run: Path) -> list[Turn]:
     """The turns a run's jobs had, oldest first; one that goes on, or was cut off, ends at its last sign of life."""
     found = []
     for file in (run / "jobs").glob("turn-*.json"):
-        turn = _read(file, Turn)
+        try:
+            turn = _read(file, Turn)
+        except PathsearchError:  # a node crashed while it wrote: the other turns are still true
+            continue
         if turn is not None:
             found.append(turn if turn.outcome else replace(turn, ended=max(turn.began, file.stat().st_mtime)))
     return sorted(found, key=lambda turn: turn.began)
@@ -89,9 +98,10 @@ def submitted(run: Path, kept: Record) -> None:
     """Keep what is submitted into a run's folder, and where that is."""
     write(run / "job.json", kept)
     known = _registry()
-    known.mkdir(parents=True, exist_ok=True)
     name = hashlib.sha256(str(run.resolve()).encode()).hexdigest()[:16]
-    (known / name).write_text(str(run.resolve()))
+    with suppress(OSError):  # a home that cannot be written to on compute nodes costs the run its row in a table
+        known.mkdir(parents=True, exist_ok=True)
+        (known / name).write_text(str(run.resolve()))
 
 
 def known_runs() -> list[Path]:

@@ -10,9 +10,11 @@ from submitit.slurm.slurm import _make_sbatch_string
 from pathsearch.launch.jobs.profiles import Profile, minutes
 
 
-def parameters(profile: Profile, name: str, after: list[str]) -> dict[str, Any]:
+def parameters(profile: Profile, name: str, logs: Path, count: int, after: list[str]) -> dict[str, Any]:
     """What Submitit is asked for; `after`: ids of jobs that have to succeed first."""
-    more: dict[str, Any] = {"requeue": True, **profile.sbatch}
+    more: dict[str, Any] = {"requeue": True, **{k: v for k, v in profile.sbatch.items() if v is not False}}
+    # one log for all tasks: what another node complains of is to be read, too
+    log = logs / ("%A_%a_0_log.out" if count > 1 else "%j_0_log.out")
     if after:
         # else a job waits for ever for one that failed
         more |= {"dependency": f"afterok:{':'.join(after)}", "kill-on-invalid-dep": "yes"}
@@ -32,8 +34,14 @@ def parameters(profile: Profile, name: str, after: list[str]) -> dict[str, Any]:
         "signal_delay_s": profile.warning,
         "array_parallelism": profile.parallel,
         "setup": [*setup, *profile.prologue] or None,
-        # since SLURM 22.05 srun does not take this over from sbatch
-        "srun_args": [f"--cpus-per-task={profile.cpus}"],
+        # since SLURM 22.05 srun does not take cores over from sbatch; a lost node is not to end the others
+        "srun_args": [
+            f"--cpus-per-task={profile.cpus}",
+            f"--output={log}",
+            "--open-mode=append",
+            "--kill-on-bad-exit=0",
+            "--wait=0",
+        ],
         "stderr_to_stdout": True,
         "additional_parameters": more,
     }
@@ -43,5 +51,5 @@ def parameters(profile: Profile, name: str, after: list[str]) -> dict[str, Any]:
 def text(profile: Profile, name: str, folder: Path, count: int, after: list[str], python: str = sys.executable) -> str:
     """The script that submits `count` runs, as an array where there are several; logs go into `folder`."""
     command = f"{shlex.quote(python)} -u -m submitit.core._submit {shlex.quote(str(folder))}"
-    array = count if count > 1 else None
-    return _make_sbatch_string(command=command, folder=folder, map_count=array, **parameters(profile, name, after))
+    asked = parameters(profile, name, folder, count, after)
+    return _make_sbatch_string(command=command, folder=folder, map_count=count if count > 1 else None, **asked)

@@ -1,13 +1,14 @@
 """What became of jobs: SLURM's queue, its accounting where there is one, and what the runs themselves have written."""
 
 import os
+import socket
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from pathsearch.errors import PathsearchError, one_line
 from pathsearch.launch.jobs.allocation import ANSWER
-from pathsearch.launch.jobs.records import Record, Turn, record, turns
+from pathsearch.launch.jobs.records import LOCAL, Record, Turn, record, turns
 from pathsearch.storage.glance import Glance, glance
 
 ALIVE = frozenset(
@@ -64,9 +65,16 @@ class Status:
 
 def statuses(runs: list[Path]) -> list[Status]:
     """How runs stand, SLURM asked once for all of them."""
-    kept = {run: found for run in runs if (found := record(run)) is not None}
-    known = _known([one.job for one in kept.values() if one.job and one.cluster != "local"])
+    kept = {run: found for run in runs if (found := _record(run)) is not None}
+    known = _known([one.job for one in kept.values() if one.job and one.cluster != LOCAL])
     return [_status(run, one, known) for run, one in kept.items()]
+
+
+def _record(run: Path) -> Record | None:
+    try:
+        return record(run)
+    except PathsearchError as error:
+        return Record("", {}, "", "", 0.0, log=str(error))
 
 
 def _known(jobs: list[str]) -> Known:
@@ -84,9 +92,12 @@ def _known(jobs: list[str]) -> Known:
 def _status(run: Path, one: Record, known: Known) -> Status:
     had, seen = turns(run), glance(run)
     if one.job is None:
-        return Status(run, one, "UNSUBMITTED", "the cluster did not take it", seen, _hours(had), len(had))
-    told = _process(one.job) if one.cluster == "local" else known.get(one.job)
-    state, says = judged(told, [turn for turn in had if turn.job == one.job], seen)  # not those of earlier jobs
+        damaged = not one.cluster
+        state, says = ("UNKNOWN", one.log or "") if damaged else ("UNSUBMITTED", "the cluster did not take it")
+        return Status(run, one, state, says, seen, _hours(had), len(had))
+    mine = [turn for turn in had if turn.job == one.job]  # not those of earlier jobs
+    told = _process(one, mine) if one.cluster == LOCAL else known.get(one.job)
+    state, says = judged(told, mine, seen)
     if state in ("FAILED", "LOST") and not says:
         says = _last_line(one.log)
     return Status(run, one, state, says, seen, _hours(had), len(had))
@@ -147,13 +158,17 @@ def _said(command: list[str]) -> str:
         raise PathsearchError(f"{command[0]}: {one_line(error)}") from error
 
 
-def _process(job: str) -> tuple[str, str] | None:
-    """RUNNING where Submitit's controller lives."""
+def _process(one: Record, had: list[Turn]) -> tuple[str, str] | None:
+    """A run among those of a process of Submitit's on some machine."""
+    if one.host != socket.gethostname():
+        return "UNKNOWN", f"it runs on {one.host}: ask there"
     try:
-        command = Path(f"/proc/{job}/cmdline").read_bytes()
+        command = Path(f"/proc/{one.job}/cmdline").read_bytes()
     except OSError:
         return None
-    return ("RUNNING", "") if b"submitit" in command else None
+    if b"submitit" not in command or (had and had[-1].outcome not in ("", "requeued")):
+        return None
+    return ("RUNNING" if had else "PENDING", "")
 
 
 def _last_line(log: str | None) -> str:

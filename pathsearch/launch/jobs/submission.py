@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import submitit
+import torch
 
 from pathsearch import storage
 from pathsearch.errors import PathsearchError
@@ -21,9 +22,8 @@ from pathsearch.launch.jobs.records import Record
 from pathsearch.launch.jobs.work import work
 from pathsearch.launch.settings import RunSettings
 
-TURNS = (
-    10**6
-)  # Submitit counts every stop within ten minutes as a time-out; that a job gets further is for `work` to see
+# Submitit takes every stop within ten minutes for a time-out; that a job gets further is for `work` to see
+TURNS = 10**6
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Batch:
     name: str
     logs: Path
     runs: dict[Path, RunSettings]
+    profile: Profile
 
 
 def look_for_slurm() -> None:
@@ -45,19 +46,22 @@ def look_for_slurm() -> None:
         )
 
 
-def prepare(batch: Batch, cluster: str, profile: Profile, folder: Path, here: Path) -> dict[Path, Record]:
+def prepare(batch: Batch, cluster: str, folder: Path, here: Path) -> dict[Path, Record]:
     """Write down what is to run; raises PathsearchError where a folder holds another run or cannot be used."""
     now, found = time.time(), {}
     for where, settings in batch.runs.items():
         config = settings.model_dump(mode="json")
         if (where / "path.h5").exists():
             refuse_other(where / "path.h5", storage.read(where).config, config)
-        found[where] = Record(cluster, config, str(folder.resolve()), str(here), now, profile=profile.model_dump())
+        found[where] = Record(
+            cluster, config, str(folder.resolve()), str(here), now, profile=batch.profile.model_dump()
+        )
     try:
         for where, record in found.items():
             where.mkdir(parents=True, exist_ok=True)
-            records.write(where / "job.json", record)
-        batch.logs.mkdir(parents=True, exist_ok=True, mode=0o700)  # what Submitit reads there, it executes
+            records.submitted(where, record)
+        batch.logs.mkdir(parents=True, exist_ok=True)
+        batch.logs.chmod(0o700)  # what Submitit reads there, it executes
     except OSError as error:
         raise PathsearchError(
             f"cannot use {error.filename}: {error.strerror}; name another folder with --out"
@@ -65,11 +69,12 @@ def prepare(batch: Batch, cluster: str, profile: Profile, folder: Path, here: Pa
     return found
 
 
-def to_slurm(batch: Batch, prepared: dict[Path, Record], profile: Profile, after: list[str]) -> list[str]:
+def to_slurm(batch: Batch, prepared: dict[Path, Record], after: list[str]) -> list[str]:
     """Submit, as one array where there are several runs; returns the jobs' ids. Raises with SLURM's own words."""
-    look_for_slurm()
     executor = submitit.SlurmExecutor(folder=batch.logs, max_num_timeout=TURNS)
-    executor.update_parameters(**script.parameters(profile, batch.name, after))
+    executor.update_parameters(
+        **script.parameters(batch.profile, batch.name, batch.logs.resolve(), len(batch.runs), after)
+    )
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
@@ -83,19 +88,28 @@ def to_slurm(batch: Batch, prepared: dict[Path, Record], profile: Profile, after
     return [job.job_id for job in jobs]
 
 
-def to_this_machine(batch: Batch, prepared: dict[Path, Record], profile: Profile) -> str:
+def to_this_machine(batch: Batch, prepared: dict[Path, Record]) -> str:
     """Start one process that carries out the runs one after another; returns its id."""
+    profile = batch.profile
     if profile.nodes > 1:
         raise PathsearchError("--cluster local has one node, this machine: leave out --nodes")
     executor = submitit.LocalExecutor(folder=batch.logs, max_num_timeout=TURNS)
     executor.update_parameters(timeout_min=minutes(profile.time), signal_delay_s=profile.warning, stderr_to_stdout=True)
-    if profile.gpus_per_node:
-        executor.update_parameters(gpus_per_node=profile.gpus_per_node)
+    gpus = _gpus()[: profile.gpus_per_node or None]  # all of them, unless fewer are asked for
+    executor.update_parameters(gpus_per_node=len(gpus), visible_gpus=gpus)
     with _silent(batch.logs / "submitit.log"):
         job = executor.submit(work, [str(where.resolve()) for where in batch.runs])
     for where, record in prepared.items():
         records.submitted(where, replace(record, job=job.job_id, log=str(job.paths.stdout)))
     return job.job_id
+
+
+def _gpus() -> list[int]:
+    """The GPUs this process may use."""
+    seen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if seen is None:
+        return list(range(torch.cuda.device_count()))
+    return [int(name) for name in seen.split(",") if name.strip().isdigit()]
 
 
 @contextmanager

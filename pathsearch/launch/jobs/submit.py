@@ -1,13 +1,15 @@
 """From what a user asks for to jobs: one run, a sweep with its endpoints first, or failed runs again."""
 
-from dataclasses import dataclass
+import shlex
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pathsearch.errors import PathsearchError, one_line
 from pathsearch.launch.config import validated
 from pathsearch.launch.estimate import TFLOPS, Estimate, Operations, estimate, operations
 from pathsearch.launch.jobs import records, script, submission, sweeps
-from pathsearch.launch.jobs.profiles import LOCAL, Profile
+from pathsearch.launch.jobs.profiles import Profile
+from pathsearch.launch.jobs.records import LOCAL, Record
 from pathsearch.launch.jobs.states import ALIVE, Status, statuses
 from pathsearch.launch.jobs.submission import Batch
 from pathsearch.launch.settings import RunSettings
@@ -27,17 +29,20 @@ class Submission:
 
 def single(asked: Submission) -> list[Batch]:
     """One run."""
-    return [Batch(asked.name, asked.root / "jobs", {asked.root: asked.settings})]
+    return [Batch(asked.name, asked.root / "jobs", {asked.root: asked.settings}, asked.profile)]
 
 
 def swept(asked: Submission, runs: dict[str, RunSettings]) -> list[Batch]:
     """Runs in folders below the root; first those that train endpoints for them, if any are to be trained."""
     planned = sweeps.plan(runs, str(asked.root.resolve()))
     found = []
-    for name, part in (("endpoints", planned.trainings), (asked.name, planned.paths)):
+    # two vectors have no use for more
+    small = asked.profile.model_copy(update={"nodes": 1, "gpus_per_node": min(2, asked.profile.gpus_per_node)})
+    parts = (("endpoints", planned.trainings, small), (asked.name, planned.paths, asked.profile))
+    for name, part, profile in parts:
         if part:
             below = {asked.root / where: settings for where, settings in part.items()}
-            found.append(Batch(name, asked.root / f"jobs-{name}", below))
+            found.append(Batch(name, asked.root / f"jobs-{name}", below, profile))
     return found
 
 
@@ -46,10 +51,11 @@ def preview(asked: Submission, batches: list[Batch]) -> None:
     after: list[str] = []
     for batch in batches:
         if asked.cluster != LOCAL:
-            print(script.text(asked.profile, batch.name, batch.logs.resolve(), len(batch.runs), after))
+            print(script.text(batch.profile, batch.name, batch.logs.resolve(), len(batch.runs), after))
         after = [f"<job of {batch.name}>"]
     runs = {where: settings for batch in batches for where, settings in batch.runs.items()}
-    print(f"# {len(runs)} runs, asked for: at most {len(runs) * asked.profile.gpu_hours:.3g} GPU-hours")
+    hours = sum(len(batch.runs) * batch.profile.gpu_hours for batch in batches)
+    print(f"# runs: {len(runs)}, which ask for at most {hours:.3g} GPU-hours a turn")
     print(f"# {_estimated(asked, list(runs.values()))}")
 
 
@@ -80,20 +86,27 @@ def carry_out(asked: Submission, batches: list[Batch]) -> None:
     if asked.cluster != LOCAL:
         submission.look_for_slurm()
     _refuse_running([where for batch in batches for where in batch.runs])
-    prepared = [submission.prepare(batch, asked.cluster, asked.profile, asked.folder, Path.cwd()) for batch in batches]
-    if asked.cluster == LOCAL:
+    jobs = _handed_over(batches, asked.cluster, asked.folder, Path.cwd())
+    for batch, job in jobs:
+        count = len(batch.runs)
+        place = next(iter(batch.runs)) if count == 1 else asked.root
+        print(f"job {job}: run in {place}" if count == 1 else f"job {job}: {count} runs in {place}")
+    print(f"watch: pathsearch jobs; pathsearch logs -f {shlex.quote(str(next(iter(batches[-1].runs))))}")
+
+
+def _handed_over(batches: list[Batch], cluster: str, folder: Path, here: Path) -> list[tuple[Batch, str]]:
+    """Submit batches of which each waits for the one before it; returns them with their jobs' ids."""
+    if cluster == LOCAL:
         # one after another in one process: this machine has no queue that would keep them apart
         runs = {where: settings for batch in batches for where, settings in batch.runs.items()}
-        kept = {where: record for part in prepared for where, record in part.items()}
-        job = submission.to_this_machine(Batch(asked.name, batches[0].logs, runs), kept, asked.profile)
-        _say(job, list(runs), asked.root)
-    else:
-        after: list[str] = []
-        for batch, kept in zip(batches, prepared):
-            jobs = submission.to_slurm(batch, kept, asked.profile, after)
-            after = [jobs[0].partition("_")[0]]
-            _say(after[0], list(batch.runs), asked.root)
-    print(f"watch: pathsearch jobs; pathsearch logs -f {next(iter(batches[-1].runs))}")
+        whole = replace(batches[-1], runs=runs)
+        return [(whole, submission.to_this_machine(whole, submission.prepare(whole, cluster, folder, here)))]
+    prepared = [submission.prepare(batch, cluster, folder, here) for batch in batches]
+    found: list[tuple[Batch, str]] = []
+    for batch, kept in zip(batches, prepared):
+        ids = submission.to_slurm(batch, kept, [job for _, job in found[-1:]])
+        found.append((batch, ids[0].partition("_")[0]))
+    return found
 
 
 def again(failed: list[Status]) -> None:
@@ -103,25 +116,39 @@ def again(failed: list[Status]) -> None:
     for one in failed:
         if not one.record.profile:
             raise PathsearchError(f"{one.run} was not submitted with `pathsearch submit`: run its own script again")
+    for cluster in {one.record.cluster for one in failed}:
+        _again([one for one in failed if one.record.cluster == cluster], cluster)
+
+
+def _again(failed: list[Status], cluster: str) -> None:
+    these = [one.run.resolve() for one in failed]
     jobs: dict[Path, str] = {}
-    needed = {one.run.resolve(): _needed(one, failed) for one in failed}
-    for one in sorted(failed, key=lambda one: len(needed[one.run.resolve()])):
+    local: list[tuple[Batch, dict[Path, Record]]] = []
+    for one in sorted(failed, key=lambda one: len(_endpoints_of(one, these))):
         kept, where = one.record, one.run.resolve()
-        profile = Profile.model_validate(kept.profile)
-        batch = Batch(where.name, where / "jobs", {one.run: validated(kept.config, str(one.run / "job.json"))})
-        prepared = submission.prepare(batch, kept.cluster, profile, Path(kept.folder), Path(kept.here))
-        if kept.cluster == LOCAL:
-            jobs[where] = submission.to_this_machine(batch, prepared, profile)
-        else:
-            (jobs[where],) = submission.to_slurm(batch, prepared, profile, [jobs[run] for run in needed[where]])
+        config = validated(kept.config, str(one.run / "job.json"))
+        batch = Batch(where.name, where / "jobs", {one.run: config}, Profile.model_validate(kept.profile))
+        prepared = submission.prepare(batch, cluster, Path(kept.folder), Path(kept.here))
+        if cluster == LOCAL:
+            local.append((batch, prepared))
+            continue
+        sources = _endpoints_of(one, None)
+        alive = {o.run.resolve(): o.record.job for o in statuses(sources) if o.state in ALIVE and o.record.job}
+        after = [jobs.get(source) or alive.get(source) for source in sources]
+        (jobs[where],) = submission.to_slurm(batch, prepared, [job for job in after if job])
         print(f"job {jobs[where]}: run in {one.run}")
+    if local:
+        runs = {where: settings for batch, _ in local for where, settings in batch.runs.items()}
+        all_prepared = {where: kept for _, part in local for where, kept in part.items()}
+        job = submission.to_this_machine(replace(local[0][0], runs=runs), all_prepared)
+        print(f"job {job}: " + ", ".join(map(str, runs)))
 
 
-def _needed(one: Status, others: list[Status]) -> list[Path]:
-    """Which of the other runs make endpoints for this one."""
+def _endpoints_of(one: Status, among: list[Path] | None) -> list[Path]:
+    """The runs that a run takes endpoints from; `among`: only these."""
     points = one.record.config.get("endpoints") or {}
-    named = {str(end["run"]) for end in points.values() if isinstance(end, dict) and "run" in end}
-    return [other.run.resolve() for other in others if str(other.run.resolve()) in named]
+    named = [Path(end["run"]).resolve() for end in points.values() if isinstance(end, dict) and "run" in end]
+    return [run for run in dict.fromkeys(named) if among is None or run in among]
 
 
 def _refuse_running(runs: list[Path]) -> None:
@@ -131,7 +158,3 @@ def _refuse_running(runs: list[Path]) -> None:
                 f"{one.run} has job {one.record.job}, {one.state}: wait, cancel it with `pathsearch cancel {one.run}`, "
                 "or name another folder with --out"
             )
-
-
-def _say(job: str, runs: list[Path], root: Path) -> None:
-    print(f"job {job}: run in {runs[0]}" if len(runs) == 1 else f"job {job}: {len(runs)} runs in {root}")

@@ -5,6 +5,7 @@ import signal
 import socket
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,39 +23,36 @@ if TYPE_CHECKING:  # torch takes seconds to import, in which a signal would find
 Configured = Callable[[], tuple["RunSettings", Path]]
 """Settings and the folder their file names start from; called where they are needed."""
 
-LAST = 300.0  # seconds before a job's end in which a warning is about the end
+FRUITLESS = 3  # turns in a row that may end where they began
 AGAIN = 144  # exit status by which a task of Submitit's local executor asks for another turn
 
 
-def run(where: Path, configured: Configured) -> "storage.Run | None":
+def run(where: Path, configured: Configured, stop: Stop) -> "storage.Run | None":
     """Carry out the run in folder `where`, alone or as a task of a SLURM step; None from all but the first task.
 
     Raises Interrupted where it was stopped, Requeued where its time was up and SLURM has it in its queue again.
     """
-    with signals() as stop:
-        given = here()
-        if given is None:
-            return _alone(where, configured, stop)
-        if given.rank == 0:
-            return _first(where, configured, given, stop)
-        from pathsearch.launch.jobs import nodes
+    given = here()
+    if given is None:
+        return _alone(where, configured, stop)
+    if given.rank == 0:
+        return _first(where, configured, given, stop)
+    from pathsearch.launch.jobs import nodes
 
-        nodes.join(where, given, stop)
-        return None
+    nodes.join(where, given, stop)
+    return None
 
 
 def _first(where: Path, configured: Configured, given: Allocation, stop: Stop) -> "storage.Run":
-    before = _reached(where)
     stop.until = fate(given.job).until
-    with records.turn(where, _begun(given.job, given.restart, given.nodes, given.nodes * given.gpus)) as end:
+    begun = _begun(where, given.job, given.restart, given.nodes, given.nodes * given.gpus)
+    with records.turn(where, begun) as end:
 
         def lost(said: str) -> int:
             """Ray is gone, and with it the vectors: from the last checkpoint on, in another turn."""
-            error = PathsearchError(said)
-            if stop.number is not None:  # who told this process to stop told Ray, too
-                error = _another_turn(where, Interrupted(f"stopped by {stop.reason}", stop.number), given, before)
-            elif _reached(where) > before:
-                error = _another_turn(where, Interrupted(said, WARNING), given, before)
+            # who told this process to stop told Ray, too
+            why = said if stop.number is None else f"stopped by {stop.reason}"
+            error = _another_turn(where, Interrupted(why, stop.number or WARNING), given)
             end(error)
             complain(error)
             return error.status
@@ -62,40 +60,51 @@ def _first(where: Path, configured: Configured, given: Allocation, stop: Stop) -
         try:
             return _on_nodes(where, configured, given, stop, lost)
         except Interrupted as error:
-            raise _another_turn(where, error, given, before) from None
+            raise _another_turn(where, error, given) from None
 
 
 def work(runs: list[str]) -> None:
-    """The runs of a job one after another, as they were submitted into these folders; for Submitit."""
-    # its own handler takes a warning within ten minutes of the start for a failure; `run` has a better one
-    signal.signal(WARNING, signal.SIG_IGN)
-    for place in runs:
-        where = Path(place)
-        kept = records.record(where)
-        if kept is None:
-            raise PathsearchError(f"{where}/job.json is gone: submit the run again")
-        os.chdir(kept.here)
+    """The runs of a job one after another, as they were submitted into these folders; for Submitit.
 
-        def configured(kept: records.Record = kept, where: Path = where) -> "tuple[RunSettings, Path]":
-            from pathsearch.launch.config import validated
+    Ends the process with a status: an exception would be a result to Submitit.
+    """
+    failed = False
+    with signals() as stop:
+        for where in map(Path, runs):
+            try:
+                _submitted(where, stop)
+            except Interrupted as error:
+                complain(error)
+                local = isinstance(error, Requeued) and "SUBMITIT_LOCAL_JOB_ID" in os.environ
+                sys.exit(AGAIN if local else error.status)
+            except PathsearchError as error:
+                complain(error)
+                failed = True
+            except Exception:  # a fault of ours: the other runs may do without
+                traceback.print_exc()
+                failed = True
+    if failed:
+        sys.exit(1)
 
-            return validated(kept.config, str(where / "job.json")), Path(kept.folder)
 
-        try:
-            found = run(where, configured)
-        except Interrupted as error:
-            complain(error)
-            local = isinstance(error, Requeued) and "SUBMITIT_LOCAL_JOB_ID" in os.environ
-            sys.exit(AGAIN if local else error.status)  # no exception: to Submitit that would be a result
-        except PathsearchError as error:
-            complain(error)
-            if place == runs[-1]:
-                sys.exit(error.status)
-            continue
-        if found is not None:
-            from pathsearch.launch.finish import finish
+def _submitted(where: Path, stop: Stop) -> None:
+    if stop.number is not None:
+        raise Interrupted(f"stopped by {stop.reason} before {where}", stop.number)
+    kept = records.record(where)
+    if kept is None:
+        raise PathsearchError(f"{where}/job.json is gone: submit the run again")
+    os.chdir(kept.here)
 
-            finish(found)
+    def configured() -> "tuple[RunSettings, Path]":
+        from pathsearch.launch.config import validated
+
+        return validated(kept.config, str(where / "job.json")), Path(kept.folder)
+
+    found = run(where, configured, stop)
+    if found is not None:
+        from pathsearch.launch.finish import finish
+
+        finish(found)
 
 
 def _alone(where: Path, configured: Configured, stop: Stop) -> "storage.Run":
@@ -104,7 +113,7 @@ def _alone(where: Path, configured: Configured, stop: Stop) -> "storage.Run":
         return _search(where, *configured(), stop)
     gpus = len([name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name])
     restart = sum(turn.job == job for turn in records.turns(where))
-    with records.turn(where, _begun(job, restart, 1, gpus)):
+    with records.turn(where, _begun(where, job, restart, 1, gpus)):
         try:
             return _search(where, *configured(), stop)
         except Interrupted as error:
@@ -156,9 +165,9 @@ def _wants_ray(name: str, actors: int | None, given: Allocation) -> bool:
     return name == "ray" or (name == "auto" and several)
 
 
-def _begun(job: str, restart: int, nodes: int, gpus: int) -> records.Turn:
+def _begun(where: Path, job: str, restart: int, nodes: int, gpus: int) -> records.Turn:
     now = time.time()
-    return records.Turn(job, restart, socket.gethostname(), os.getpid(), nodes, gpus, now, now)
+    return records.Turn(job, restart, socket.gethostname(), os.getpid(), nodes, gpus, now, now, _reached(where))
 
 
 def _reached(where: Path) -> int:
@@ -168,21 +177,21 @@ def _reached(where: Path) -> int:
     return 0 if seen is None else seen.moves + seen.measured
 
 
-def _another_turn(where: Path, stopped: Interrupted, given: Allocation, before: int) -> PathsearchError:
-    """Have SLURM requeue a job whose time was up; returns what it ends with. Every turn has to get further."""
+def _another_turn(where: Path, stopped: Interrupted, given: Allocation) -> PathsearchError:
+    """Have SLURM requeue a job whose time was up; returns what this turn ends with."""
     known = fate(given.job)
-    if known.state not in (
-        "RUNNING",
-        "UNKNOWN",
-    ):  # cancelled, say: the signal comes later
+    # anything else: it was cancelled, say, and the signal that says so is on its way
+    if known.state not in ("RUNNING", "UNKNOWN"):
         return Interrupted(f"{stopped}; SLURM ends it as {known.state}", stopped.number)
-    if stopped.number not in (WARNING, signal.SIGALRM) or not known.requeue:
+    # SLURM may announce a preemption by SIGTERM, and takes no job back that ended meanwhile
+    if not known.requeue or (stopped.number not in (WARNING, signal.SIGALRM) and not known.preempted):
         return stopped
-    ends = known.until is not None and time.time() > known.until - LAST
-    if ends and _reached(where) <= before:
+    now = _reached(where)
+    fruitless = sum(turn.job == given.job and turn.reached >= now for turn in records.turns(where))
+    if fruitless >= FRUITLESS:
         return PathsearchError(
-            f"{stopped}; but it got no further in all its time, and is not requeued: give it more (--time), or "
-            "more devices"
+            f"{stopped}; in {fruitless} turns it got no further, and is not requeued: give it more time (--time), "
+            "more devices, or checkpoint.steps=1"
         )
     try:
         requeue(given.job)

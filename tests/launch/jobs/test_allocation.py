@@ -35,7 +35,13 @@ def test_a_requeued_task_of_an_array_with_fewer_cores_than_the_node():
 
 
 @pytest.mark.parametrize(
-    ("seen", "gpus"), [({"CUDA_VISIBLE_DEVICES": ""}, 0), ({}, 4), ({"ROCR_VISIBLE_DEVICES": "0,1,2"}, 3)]
+    ("seen", "gpus"),
+    [
+        ({"CUDA_VISIBLE_DEVICES": ""}, 0),
+        ({"CUDA_VISIBLE_DEVICES": "NoDevFiles"}, 0),
+        ({}, 4),
+        ({"ROCR_VISIBLE_DEVICES": "0,1,2"}, 3),
+    ],
 )
 def test_gpus_are_those_a_task_sees(seen, gpus):
     without = {key: value for key, value in STEP.items() if key != "CUDA_VISIBLE_DEVICES"}
@@ -58,10 +64,12 @@ def test_what_slurm_says_of_a_job():
         "TimeLimit=00:30:00 StartTime=2026-01-01T10:00:00 EndTime=2026-01-01T10:30:00 NumNodes=2"
     )
     end = datetime(2026, 1, 1, 10, 30).timestamp()
-    assert parsed(shown) == Fate("RUNNING", end, True)
+    assert parsed(shown) == Fate("RUNNING", end, True, False)
+    assert parsed(shown + " PreemptTime=2026-01-01T10:10:00").preempted
+    assert not parsed(shown + " PreemptTime=None").preempted
     assert not parsed(shown.replace("BatchFlag=1", "BatchFlag=0")).requeue
     assert not parsed(shown.replace("Requeue=1", "Requeue=0")).requeue
     unlimited = shown.replace("00:30:00 S", "UNLIMITED S")
     assert parsed(unlimited).until is None
     assert parsed(shown.replace("EndTime=2026-01-01T10:30:00", "EndTime=Unknown")).until is None
-    assert parsed("") == Fate("UNKNOWN", None, False)
+    assert parsed("") == Fate("UNKNOWN", None, False, False)

@@ -21,7 +21,7 @@ def begun(restart=0, began=1000.0):
 
 def test_a_users_runs_are_known_as_long_as_they_are_there(tmp_path):
     assert known_runs() == []
-    kept = Record("slurm", {"seed": 1}, "/a", "/b", 5.0, {"nodes": 2}, "7", "/log")
+    kept = Record("slurm", {"seed": 1}, "/a", "/b", 5.0, {"nodes": 2}, "7", "/log", "host")
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         submitted(tmp_path / name, kept)
@@ -69,6 +69,19 @@ def test_a_turn_that_was_cut_off_ends_at_its_last_sign_of_life(tmp_path, monkeyp
 
 def test_gpu_hours():
     assert Turn("7", 0, "host", 1, 2, 4, 0.0, 1800.0).gpu_hours == 2.0
+
+
+def test_a_damaged_turn_does_not_hide_the_others(tmp_path):
+    records.write(tmp_path / "jobs" / "turn-7-0.json", begun())
+    (tmp_path / "jobs" / "turn-7-1.json").touch()  # a node crashed as it wrote
+    assert [turn.restart for turn in turns(tmp_path)] == [0]
+
+
+def test_a_home_that_cannot_be_written_to_costs_no_run(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    submitted(tmp_path, Record("slurm", {}, "/a", "/b", 5.0))
+    assert record(tmp_path).cluster == "slurm"
 
 
 def test_a_damaged_record_is_named(tmp_path):

@@ -1,14 +1,17 @@
 """What became of a job, from all that is known of it."""
 
+import subprocess
+import sys
+
 import pytest
 
-from pathsearch.launch.jobs.records import Turn
-from pathsearch.launch.jobs.states import accounting, judged, queue
+from pathsearch.launch.jobs.records import Record, Turn, submitted, write
+from pathsearch.launch.jobs.states import accounting, judged, queue, statuses
 from pathsearch.storage.glance import Glance
 
 
 def turn(outcome, said=""):
-    return Turn("7", 0, "host", 1, 1, 1, 0.0, 1.0, outcome, said)
+    return Turn("7", 0, "host", 1, 1, 1, 0.0, 1.0, outcome=outcome, said=said)
 
 
 def seen(state):
@@ -39,6 +42,45 @@ def seen(state):
 )
 def test_the_truth(told, had, shown, judgement):
     assert judged(told, had, shown) == judgement
+
+
+def test_a_run_whose_record_is_damaged_does_not_hide_the_others(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        submitted(tmp_path / name, Record("slurm", {}, "", "", 1.0))
+    (tmp_path / "one" / "job.json").write_text("{")
+    found = statuses([tmp_path / "one", tmp_path / "two"])
+    assert [one.state for one in found] == ["UNKNOWN", "UNSUBMITTED"]
+    assert "cannot be read" in found[0].says
+
+
+def test_slurm_that_does_not_answer(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    submitted(tmp_path, Record("slurm", {}, "", "", 1.0, job="7"))
+    (one,) = statuses([tmp_path])
+    assert one.state == "UNKNOWN"
+    assert "squeue" in one.says
+
+
+def test_runs_of_one_process_each_have_their_own_state(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    process = subprocess.Popen([sys.executable, "-c", "input()", "submitit"], stdin=subprocess.PIPE)
+    for name, outcome in (("ended", "failed"), ("under way", ""), ("waits", None)):
+        run = tmp_path / name
+        run.mkdir()
+        submitted(run, Record("local", {}, "", "", 1.0, job=str(process.pid)))
+        if outcome is not None:
+            said = Turn(str(process.pid), 0, "host", 1, 1, 1, 0.0, 1.0, outcome=outcome, said="why")
+            write(run / "jobs" / "turn-1-0.json", said)
+    names = ("ended", "under way", "waits")
+    assert [one.state for one in statuses([tmp_path / name for name in names])] == ["FAILED", "RUNNING", "PENDING"]
+    process.communicate(b"\n")
+    assert [one.state for one in statuses([tmp_path / name for name in names])] == ["FAILED", "LOST", "LOST"]
+    submitted(tmp_path / "waits", Record("local", {}, "", "", 1.0, job="1", host="elsewhere"))
+    (one,) = statuses([tmp_path / "waits"])
+    assert (one.state, one.says) == ("UNKNOWN", "it runs on elsewhere: ask there")
 
 
 def test_lines_of_squeue_and_sacct():
