@@ -23,6 +23,7 @@ app = typer.Typer(
     help="Low-loss paths between trained networks: find them, measure them, keep them.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 Folder = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder or its path.h5.")]

@@ -86,6 +86,7 @@ def submit(
         from pathsearch.launch.jobs import sweeps
 
         runs = {below: config.load(name, overrides + more)[0] for below, more in sweeps.combinations(sweep).items()}
+        sweeps.refuse_equal(runs)
         batches = submit.swept(asked, runs)
     else:
         batches = submit.single(asked)
@@ -140,7 +141,7 @@ def resubmit(
     found = listing.wanted(runs)
     again = [one for one in found if one.state in FAILED]
     if not again:
-        raise PathsearchError(
-            f"none of {len(found)} runs failed, was cancelled or lost: there is nothing to submit again"
-        )
+        unknown = [one.says for one in found if one.state == "UNKNOWN"]
+        why = f"; of {len(unknown)} nothing is known: {unknown[0]}" if unknown else ""
+        raise PathsearchError(f"of {len(found)} runs none failed, was cancelled or lost: nothing to submit again{why}")
     submit.again(again)

@@ -111,6 +111,13 @@ def _pivot(where: Path, pivot: int, side: str, objective: Objective) -> NDArray[
         return _checked(kept.weights[pivot], side, objective)
 
 
+def look_for(points: Endpoints | None, folder: Path) -> None:
+    """Raise PathsearchError where a file that an endpoint is to come from is not there."""
+    for point in [points.start, *points.through, points.end] if points else []:
+        if isinstance(point, (str, FromRun)):
+            found(point if isinstance(point, str) else point.run, folder)
+
+
 def found(name: str, folder: Path) -> Path:
     """A file named relative to the working folder, or to the configuration's own `folder`."""
     for candidate in (Path(name), folder / name):

@@ -177,6 +177,8 @@ def test_what_goes_wrong_is_said_in_a_line(slurm, tmp_path):
         return only
 
     assert "invalid partition specified: nowhere" in line("--partition", "nowhere")
+    assert "SLURM takes no %" in line("--out", "a%b")
+    assert "no file gone.npy here" in line("endpoints.start=gone.npy")
     assert "UNSUBMITTED" in pathsearch("jobs", cwd=tmp_path, **slurm).stdout
 
 

@@ -4,6 +4,7 @@ import codecs
 import math
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,12 +15,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from pathsearch.errors import PathsearchError
+from pathsearch.errors import PathsearchError, one_line
 from pathsearch.launch.jobs import records
 from pathsearch.launch.jobs.allocation import ANSWER
 from pathsearch.launch.jobs.records import LOCAL
-from pathsearch.launch.jobs.states import ALIVE, Status, statuses
+from pathsearch.launch.jobs.states import ALIVE, Status, processes, statuses
 
+WIDE = 120  # columns
 LOOK = 0.5  # seconds between two looks at a log
 ASK = 10.0  # seconds between two questions to SLURM
 
@@ -30,11 +32,11 @@ def wanted(runs: list[Path] | None) -> list[Status]:
         return sorted(statuses(records.known_runs()), key=lambda one: (one.record.submitted, one.run))
     found: list[Path] = []
     for run in runs:
-        below = [run] if (run / "job.json").exists() else sorted(file.parent for file in run.glob("*/job.json"))
+        below = sorted(file.parent for file in run.rglob("job.json"))
         if not below:
-            raise PathsearchError(f"{run} was not submitted: there is no {run / 'job.json'}")
+            raise PathsearchError(f"{run} was not submitted: there is no job.json in it")
         found += below
-    return statuses(found)
+    return statuses(list(dict.fromkeys(found)))
 
 
 def figures(one: Status) -> dict[str, Any]:
@@ -63,49 +65,63 @@ def _finite(value: float | None) -> float | None:
 
 
 def show(found: list[Status]) -> None:
-    """Print the table."""
+    """Print the table, and below it why runs wait or failed."""
     rows = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for column in ("job", "state", "step", "loss", "barrier", "GPU-h"):
-        rows.add_column(column, justify="left" if column in ("job", "state") else "right", no_wrap=True)
-    rows.add_column("folder", overflow="fold")
+    for column in ("job", "state", "step", "loss", "barrier", "GPU-h", "folder"):
+        left = column in ("job", "state", "folder")
+        rows.add_column(column, justify="left" if left else "right", no_wrap=True, overflow="ignore")
     for one in found:
         said = figures(one)
         step = "–" if said["step"] is None else f"{said['step']} / {said['steps']}"
         numbers = ["–" if said[name] is None else f"{said[name]:.3g}" for name in ("loss", "barrier")]
-        place = _shown(one.run) + (f"\n{one.says}" if one.says else "")
-        rows.add_row(one.record.job or "–", one.state, step, *numbers, f"{one.gpu_hours:.2f}", place)
-    Console(soft_wrap=False).print(rows, highlight=False, markup=False)
+        rows.add_row(one.record.job or "–", one.state, step, *numbers, f"{one.gpu_hours:.2f}", _shown(one.run))
+    console = Console()
+    # a terminal that is too narrow breaks lines at its edge: better than names that are cut
+    console.print(rows, highlight=False, markup=False, width=max(console.width, WIDE))
+    for one in found:
+        if one.says:
+            console.print(f"{_shown(one.run)}: {one.says}", highlight=False, markup=False, soft_wrap=True)
 
 
 def cancel(one: Status) -> str:
-    """End a run's job; returns what was done."""
-    if one.state not in ALIVE or one.record.job is None:
-        return f"{_shown(one.run)}: nothing to end, it is {one.state} {one.says}".rstrip()
+    """End a run's job; returns what was done. Raises PathsearchError where that cannot be told."""
+    name, job = _shown(one.run), one.record.job
+    if one.state not in ALIVE and one.state != "UNKNOWN":
+        return f"{name}: nothing to end, it is {one.state}"
     if one.record.cluster == LOCAL:
-        os.kill(int(one.record.job), signal.SIGTERM)
-    else:
-        done = subprocess.run(["scancel", one.record.job], capture_output=True, text=True, timeout=ANSWER)
-        if done.returncode:
-            raise PathsearchError(f"scancel {one.record.job}: {' '.join(done.stderr.split())}")
-    return f"{_shown(one.run)}: job {one.record.job} is asked to end"
+        found = processes(one.record, records.turns(one.run))
+        if one.record.host != socket.gethostname() or not found:
+            raise PathsearchError(f"{name}: not cancelled, {one.says or 'its process is gone'}")
+        for pid in found:
+            os.kill(pid, signal.SIGTERM)
+        return f"{name}: process {job} is asked to end, with all its runs"
+    done = subprocess.run(["scancel", str(job)], capture_output=True, text=True, timeout=ANSWER)
+    if done.returncode:
+        raise PathsearchError(f"{name}: not cancelled, {one_line(done.stderr)}")
+    return f"{name}: job {job} is asked to end"
 
 
 def print_log(run: Path, follow: bool) -> None:
     """Print what a run's job has printed; `follow`: until it has ended. Raises PathsearchError where it has not yet."""
-    (one,) = wanted([run])[:1]
-    file = Path(one.record.log) if one.record.log else run / "run.log"
-    if not file.exists() and not follow:
-        raise PathsearchError(f"job {one.record.job} has printed nothing yet: it is {one.state} {one.says}".rstrip())
-    position, asked = 0, time.monotonic()
+    kept = records.record(run)
+    if kept is None:
+        run = wanted([run])[0].run  # the first of those below
+        kept = records.record(run)
+    file = Path(kept.log) if kept and kept.log else run / "run.log"
     text = codecs.getincrementaldecoder("utf-8")(errors="replace")
-    while True:
-        ended = not follow or one.state not in ALIVE  # asked before the last look: what came meanwhile is not lost
-        position = _print_from(file, position, text)
-        if ended:
-            return
+    position = _print_from(file, 0, text)  # before SLURM is asked, which may take a while
+    if not follow and file.exists():
+        return
+    (one,) = statuses([run])
+    if not file.exists() and (not follow or one.state not in ALIVE):
+        raise PathsearchError(f"job {one.record.job} printed nothing: it is {one.state}{one.says and ': '}{one.says}")
+    asked = time.monotonic()
+    while one.state in ALIVE:
         time.sleep(LOOK)
+        position = _print_from(file, position, text)
         if time.monotonic() > asked + ASK:
-            (one,), asked = statuses([one.run]), time.monotonic()
+            (one,), asked = statuses([run]), time.monotonic()
+    _print_from(file, position, text)
 
 
 def _print_from(file: Path, position: int, text: codecs.IncrementalDecoder) -> int:

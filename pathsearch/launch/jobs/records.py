@@ -147,7 +147,7 @@ def _read(file: Path, kind: type[Kept]) -> Kept | None:
     try:
         values = json.loads(file.read_text())
         return kind(**{key: values[key] for key in values if key in {part.name for part in fields(kind)}})
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, TypeError) as error:
-        raise PathsearchError(f"{file} cannot be read: {one_line(error)}") from error
+        raise PathsearchError(f"{file} is damaged: move it away, and submit the run again to go on") from error

@@ -3,6 +3,7 @@
 import os
 import socket
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,7 +97,8 @@ def _status(run: Path, one: Record, known: Known) -> Status:
         state, says = ("UNKNOWN", one.log or "") if damaged else ("UNSUBMITTED", "the cluster did not take it")
         return Status(run, one, state, says, seen, _hours(had), len(had))
     mine = [turn for turn in had if turn.job == one.job]  # not those of earlier jobs
-    told = _process(one, mine) if one.cluster == LOCAL else known.get(one.job)
+    # tasks of an array that was cancelled as it waited are one row under the array's number
+    told = _process(one, mine) if one.cluster == LOCAL else known.get(one.job, known.get(one.job.partition("_")[0]))
     state, says = judged(told, mine, seen)
     if state in ("FAILED", "LOST") and not says:
         says = _last_line(one.log)
@@ -116,7 +118,7 @@ def judged(told: tuple[str, str] | None, had: list[Turn], seen: Glance | None) -
     if seen is not None and seen.state == "finished":
         return "COMPLETED", ""
     if state and state not in ("COMPLETED", "UNKNOWN"):
-        return state, said
+        return state, said or (reason if reason.startswith("Dependency") else "")
     if had and had[-1].outcome in ("failed", "stopped"):
         return had[-1].outcome.upper(), said
     if state == "UNKNOWN":
@@ -162,13 +164,19 @@ def _process(one: Record, had: list[Turn]) -> tuple[str, str] | None:
     """A run among those of a process of Submitit's on some machine."""
     if one.host != socket.gethostname():
         return "UNKNOWN", f"it runs on {one.host}: ask there"
-    try:
-        command = Path(f"/proc/{one.job}/cmdline").read_bytes()
-    except OSError:
+    if had and had[-1].outcome not in ("", "requeued"):
         return None
-    if b"submitit" not in command or (had and had[-1].outcome not in ("", "requeued")):
-        return None
-    return ("RUNNING" if had else "PENDING", "")
+    return ("RUNNING" if had else "PENDING", "") if processes(one, had) else None
+
+
+def processes(one: Record, had: list[Turn]) -> list[int]:
+    """Those of a run on this machine that live: its supervisor, and the one that carries it out."""
+    found = []
+    for pid in dict.fromkeys([int(one.job or 0), *(turn.pid for turn in had[-1:])]):
+        with suppress(OSError):
+            if b"submitit" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+    return found
 
 
 def _last_line(log: str | None) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from pathsearch.errors import PathsearchError
 from pathsearch.launch.config import refuse_other
 from pathsearch.launch.jobs import records, script
 from pathsearch.launch.jobs.profiles import Profile, minutes
-from pathsearch.launch.jobs.records import Record
+from pathsearch.launch.jobs.records import LOCAL, Record
 from pathsearch.launch.jobs.work import work
 from pathsearch.launch.settings import RunSettings
 
@@ -48,8 +49,12 @@ def look_for_slurm() -> None:
 
 def prepare(batch: Batch, cluster: str, folder: Path, here: Path) -> dict[Path, Record]:
     """Write down what is to run; raises PathsearchError where a folder holds another run or cannot be used."""
+    if batch.profile.nodes > 1 and cluster == LOCAL:
+        raise PathsearchError("--cluster local has one node, this machine: leave out --nodes")
     now, found = time.time(), {}
     for where, settings in batch.runs.items():
+        if re.search(r"[%\\\n]", str(where.resolve())):
+            raise PathsearchError(f"folder {str(where)!r}: SLURM takes no %, backslash or line break in names of logs")
         config = settings.model_dump(mode="json")
         if (where / "path.h5").exists():
             refuse_other(where / "path.h5", storage.read(where).config, config)
@@ -91,8 +96,6 @@ def to_slurm(batch: Batch, prepared: dict[Path, Record], after: list[str]) -> li
 def to_this_machine(batch: Batch, prepared: dict[Path, Record]) -> str:
     """Start one process that carries out the runs one after another; returns its id."""
     profile = batch.profile
-    if profile.nodes > 1:
-        raise PathsearchError("--cluster local has one node, this machine: leave out --nodes")
     executor = submitit.LocalExecutor(folder=batch.logs, max_num_timeout=TURNS)
     executor.update_parameters(timeout_min=minutes(profile.time), signal_delay_s=profile.warning, stderr_to_stdout=True)
     gpus = _gpus()[: profile.gpus_per_node or None]  # all of them, unless fewer are asked for

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pathsearch.errors import PathsearchError, one_line
+from pathsearch.launch import endpoints
 from pathsearch.launch.config import validated
 from pathsearch.launch.estimate import TFLOPS, Estimate, Operations, estimate, operations
 from pathsearch.launch.jobs import records, script, submission, sweeps
@@ -29,11 +30,14 @@ class Submission:
 
 def single(asked: Submission) -> list[Batch]:
     """One run."""
+    endpoints.look_for(asked.settings.endpoints, asked.folder)
     return [Batch(asked.name, asked.root / "jobs", {asked.root: asked.settings}, asked.profile)]
 
 
 def swept(asked: Submission, runs: dict[str, RunSettings]) -> list[Batch]:
     """Runs in folders below the root; first those that train endpoints for them, if any are to be trained."""
+    for settings in runs.values():
+        endpoints.look_for(settings.endpoints, asked.folder)
     planned = sweeps.plan(runs, str(asked.root.resolve()))
     found = []
     # two vectors have no use for more
@@ -55,7 +59,10 @@ def preview(asked: Submission, batches: list[Batch]) -> None:
         after = [f"<job of {batch.name}>"]
     runs = {where: settings for batch in batches for where, settings in batch.runs.items()}
     hours = sum(len(batch.runs) * batch.profile.gpu_hours for batch in batches)
-    print(f"# runs: {len(runs)}, which ask for at most {hours:.3g} GPU-hours a turn")
+    print(*(f"# run in {where}" for where in runs), sep="\n")
+    if asked.cluster == LOCAL:
+        print("# one after another, in a process of this machine")
+    print(f"# asked for: at most {hours:.3g} GPU-hours a turn")
     print(f"# {_estimated(asked, list(runs.values()))}")
 
 

@@ -1,12 +1,15 @@
 """Sweeps: the runs that several values of some options make, and the endpoints they share."""
 
 import itertools
+import math
 import re
 from dataclasses import dataclass
 
 from pathsearch.errors import PathsearchError
 from pathsearch.launch.settings import Endpoints, FromRun, Measurement, RunSettings, Trained
 from pathsearch.methods import Linear
+
+MOST = 10_000  # runs of a sweep
 
 
 @dataclass(frozen=True)
@@ -22,11 +25,27 @@ def combinations(sweeps: list[str]) -> dict[str, list[str]]:
 
     Raises PathsearchError where one is neither.
     """
+    keys = [sweep.partition("=")[0] for sweep in sweeps]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise PathsearchError(f"--sweep {key}: it is swept twice; write all its values in one, as {key}=1,2,5")
     choices = [_choices(sweep) for sweep in sweeps]
+    count = math.prod(map(len, choices))
+    if count > MOST:
+        raise PathsearchError(f"--sweep: {count:,} runs are more than the {MOST:,} that one submission may have")
     named = {_folder(chosen): list(chosen) for chosen in itertools.product(*choices)}
-    if len(named) < len(list(itertools.product(*choices))):
-        raise PathsearchError(f"--sweep {' --sweep '.join(sweeps)}: some of these runs are the same")
+    if len(named) < count:
+        raise PathsearchError(f"--sweep {' --sweep '.join(sweeps)}: some of these runs have the same name")
     return named
+
+
+def refuse_equal(runs: dict[str, RunSettings]) -> None:
+    """Raise PathsearchError where two runs are the same though their names differ, as lr=0.1 and lr=1e-1."""
+    seen: dict[str, str] = {}
+    for name, settings in runs.items():
+        other = seen.setdefault(settings.model_dump_json(), name)
+        if other != name:
+            raise PathsearchError(f"--sweep: {other} and {name} are the same run")
 
 
 def plan(runs: dict[str, RunSettings], root: str) -> Plan:
@@ -67,7 +86,9 @@ def _choices(sweep: str) -> list[str]:
     if not equals or not key or not values:
         raise PathsearchError(f"--sweep {sweep}: write key=0:8 for numbers from 0 to 7, or key=a,b,c")
     numbers = re.fullmatch(r"(-?\d+):(-?\d+)", values)
-    chosen = [str(n) for n in range(int(numbers[1]), int(numbers[2]))] if numbers else values.split(",")
+    chosen = [str(n) for n in range(int(numbers[1]), int(numbers[2]))[: MOST + 1]] if numbers else values.split(",")
+    if any(mark in values for mark in "{}[]"):
+        raise PathsearchError(f"--sweep {sweep}: commas separate values here; sweep the options inside one by one")
     if not chosen or not all(chosen):
         raise PathsearchError(f"--sweep {sweep}: no values there; write key=0:8 for 0 to 7, or key=a,b,c")
     return [f"{key}={value}" for value in chosen]

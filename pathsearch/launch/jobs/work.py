@@ -182,7 +182,8 @@ def _another_turn(where: Path, stopped: Interrupted, given: Allocation) -> Paths
     known = fate(given.job)
     # anything else: it was cancelled, say, and the signal that says so is on its way
     if known.state not in ("RUNNING", "UNKNOWN"):
-        return Interrupted(f"{stopped}; SLURM ends it as {known.state}", stopped.number)
+        kept = str(stopped).partition("; run the same")[0]
+        return Interrupted(f"{kept}; SLURM ends the job ({known.state})", stopped.number)
     # SLURM may announce a preemption by SIGTERM, and takes no job back that ended meanwhile
     if not known.requeue or (stopped.number not in (WARNING, signal.SIGALRM) and not known.preempted):
         return stopped

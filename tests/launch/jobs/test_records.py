@@ -86,5 +86,5 @@ def test_a_home_that_cannot_be_written_to_costs_no_run(tmp_path, monkeypatch):
 
 def test_a_damaged_record_is_named(tmp_path):
     (tmp_path / "job.json").write_text("{")
-    with pytest.raises(PathsearchError, match=r"job.json cannot be read"):
+    with pytest.raises(PathsearchError, match=r"job.json is damaged: move it away"):
         record(tmp_path)

@@ -52,7 +52,7 @@ def test_a_run_whose_record_is_damaged_does_not_hide_the_others(tmp_path, monkey
     (tmp_path / "one" / "job.json").write_text("{")
     found = statuses([tmp_path / "one", tmp_path / "two"])
     assert [one.state for one in found] == ["UNKNOWN", "UNSUBMITTED"]
-    assert "cannot be read" in found[0].says
+    assert "job.json is damaged" in found[0].says
 
 
 def test_slurm_that_does_not_answer(tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ import pytest
 
 from pathsearch.errors import PathsearchError
 from pathsearch.launch.config import load
-from pathsearch.launch.jobs.sweeps import combinations, plan
+from pathsearch.launch.jobs.sweeps import combinations, plan, refuse_equal
 from pathsearch.launch.settings import FromRun, Trained
 
 
@@ -16,10 +16,20 @@ def test_combinations():
     assert list(combinations(["endpoints.end=a/b.pt"])) == ["endpoints.end=a-b.pt"]
 
 
-@pytest.mark.parametrize("sweep", ["seed", "seed=", "=1", "seed=3:3", "seed=1,,2", "seed=1,1"])
+NONE = ["seed", "seed=", "=1", "seed=3:3", "seed=1,,2", "seed=1,1", "seed=0:99999999", "method={name: neb},linear"]
+
+
+@pytest.mark.parametrize("sweep", NONE)
 def test_what_is_no_sweep(sweep):
     with pytest.raises(PathsearchError, match="--sweep"):
         combinations([sweep])
+
+
+def test_runs_that_are_the_same_under_two_names():
+    with pytest.raises(PathsearchError, match="seed: it is swept twice"):
+        combinations(["seed=0:2", "seed=3:5"])
+    with pytest.raises(PathsearchError, match=r"optimizer.lr=0.1 and optimizer.lr=1e-1 are the same run"):
+        refuse_equal(runs("optimizer.lr=0.1,0.2,1e-1"))
 
 
 def runs(*sweeps):

@@ -82,7 +82,7 @@ def test_a_warning_has_the_job_requeued(tmp_path, monkeypatch, asked):
     [
         (signal.SIGTERM, {}, "stopped by SIGTERM at"),
         (signal.SIGUSR2, {"requeue": False}, "stopped by SIGUSR2 at"),
-        (signal.SIGUSR2, {"state": "COMPLETING"}, "SLURM ends it as COMPLETING"),
+        (signal.SIGUSR2, {"state": "COMPLETING"}, r"SLURM ends the job \(COMPLETING\)"),
     ],
 )
 def test_no_other_turn_where_none_is_wanted(tmp_path, monkeypatch, asked, number, facts, says):
