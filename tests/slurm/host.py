@@ -20,7 +20,7 @@ SlurmctldHost=localhost(127.0.0.1)
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-AuthInfo=cred_expire=5
+AuthInfo=cred_expire=5,socket={folder}/munge
 SlurmctldPort={port}
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool-%n
@@ -54,10 +54,12 @@ WITH = """
 AccountingStorageType=accounting_storage/slurmdbd
 AccountingStorageHost=localhost
 AccountingStoragePort={port}
+AccountingStoragePass={folder}/munge
 AccountingStorageTRES=gres/gpu
 """
 DBD = """
 AuthType=auth/munge
+AuthInfo=socket={folder}/munge
 DbdHost=localhost
 DbdPort={port}
 SlurmUser=root
@@ -87,10 +89,11 @@ def slurm(folder: Path, accounting: bool = False):
     first = free_ports(2)
     environment = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf"), "PATH": _path()}
     with ExitStack() as stack:
-        _munge()
+        stack.enter_context(_munge(folder, environment))
         say = WITHOUT
         if accounting:
-            say = WITH.format(port=stack.enter_context(_accounting(folder, environment)))
+            port = stack.enter_context(_accounting(folder, environment))
+            say = WITH.format(port=port, folder=folder)
         (folder / "state").mkdir()
         for gpu in range(2):
             os.mknod(folder / f"gpu{gpu}", 0o600 | 0o020000, os.makedev(195, gpu))
@@ -162,15 +165,18 @@ def _daemon(command, environment, folder):
             process.wait()
 
 
-def _munge():
-    if (
-        Path("/run/munge/munge.socket.2").exists()
-        and not subprocess.run(["munge", "-n"], capture_output=True).returncode
-    ):
-        return
-    Path("/run/munge").mkdir(exist_ok=True)
-    shutil.chown("/run/munge", "munge", "munge")
-    subprocess.run(["runuser", "-u", "munge", "--", "munged", "--force"], check=True, env={"PATH": _path()})
+@contextmanager
+def _munge(folder, environment):
+    """A munge of our own: its socket is named in slurm.conf."""
+    key = folder / "munge.key"
+    key.touch(0o600)
+    key.write_bytes(os.urandom(128))
+    names = {"key-file": key, "socket": folder / "munge", "pid-file": folder / "munge.pid"}
+    names |= {"log-file": folder / "munge.log", "seed-file": folder / "munge.seed"}
+    options = [f"--{name}={file}" for name, file in names.items()]
+    with _daemon(["munged", "--force", "--foreground", *options], environment, folder):
+        until((folder / "munge").exists, 20)
+        yield
 
 
 def _path():
