@@ -44,6 +44,12 @@ def test_an_array_does_not_wait_for_a_training_that_failed(slurm, tmp_path):
     (training,) = statuses([tmp_path / "all" / "endpoints-0"])
     assert training.state == "FAILED"
     assert "objective.data.root must hold train/ and test/" in training.says
+    # again, in the same order
+    pathsearch("resubmit", "--failed", cwd=tmp_path, **slurm)
+    (training,) = statuses([tmp_path / "all" / "endpoints-0"])
+    for script in tmp_path.glob("all/seed=*/jobs/*_submission.sh"):
+        assert f"--dependency=afterok:{training.record.job}" in script.read_text()
+    assert len(list(tmp_path.glob("all/seed=*/jobs/*_submission.sh"))) == 2
 
 
 def test_the_plain_scripts(slurm, tmp_path):

@@ -123,39 +123,36 @@ def again(failed: list[Status]) -> None:
     for one in failed:
         if not one.record.profile:
             raise PathsearchError(f"{one.run} was not submitted with `pathsearch submit`: run its own script again")
-    for cluster in {one.record.cluster for one in failed}:
-        _again([one for one in failed if one.record.cluster == cluster], cluster)
-
-
-def _again(failed: list[Status], cluster: str) -> None:
-    these = [one.run.resolve() for one in failed]
-    jobs: dict[Path, str] = {}
-    local: list[tuple[Batch, dict[Path, Record]]] = []
-    for one in sorted(failed, key=lambda one: len(_endpoints_of(one, these))):
-        kept, where = one.record, one.run.resolve()
-        config = validated(kept.config, str(one.run / "job.json"))
-        batch = Batch(where.name, where / "jobs", {one.run: config}, Profile.model_validate(kept.profile))
-        prepared = submission.prepare(batch, cluster, Path(kept.folder), Path(kept.here))
-        if cluster == LOCAL:
-            local.append((batch, prepared))
-            continue
-        sources = _endpoints_of(one, None)
-        alive = {o.run.resolve(): o.record.job for o in statuses(sources) if o.state in ALIVE and o.record.job}
-        after = [jobs.get(source) or alive.get(source) for source in sources]
-        (jobs[where],) = submission.to_slurm(batch, prepared, [job for job in after if job])
-        print(f"job {jobs[where]}: run in {one.run}")
+    ordered = sorted(failed, key=lambda one: len(_sources(one)))
+    for one in ordered:
+        if one.record.cluster != LOCAL:
+            # asked for each: sources that were just submitted are to be waited for, too
+            waited = [source.record.job for source in statuses(_sources(one)) if source.state in ALIVE]
+            (job,) = submission.to_slurm(_batch(one), _prepared(one), [job for job in waited if job])
+            print(f"job {job}: run in {one.run}")
+    local = [one for one in ordered if one.record.cluster == LOCAL]
     if local:
-        runs = {where: settings for batch, _ in local for where, settings in batch.runs.items()}
-        all_prepared = {where: kept for _, part in local for where, kept in part.items()}
-        job = submission.to_this_machine(replace(local[0][0], runs=runs), all_prepared)
-        print(f"job {job}: " + ", ".join(map(str, runs)))
+        runs = {where: settings for one in local for where, settings in _batch(one).runs.items()}
+        kept = {where: record for one in local for where, record in _prepared(one).items()}
+        job = submission.to_this_machine(replace(_batch(local[0]), runs=runs), kept)
+        print(f"job {job}: {len(runs)} runs, {', '.join(map(str, runs))}")
 
 
-def _endpoints_of(one: Status, among: list[Path] | None) -> list[Path]:
-    """The runs that a run takes endpoints from; `among`: only these."""
+def _batch(one: Status) -> Batch:
+    config = validated(one.record.config, str(one.run / "job.json"))
+    return Batch(one.run.name, one.run / "jobs", {one.run: config}, Profile.model_validate(one.record.profile))
+
+
+def _prepared(one: Status) -> dict[Path, Record]:
+    kept = one.record
+    return submission.prepare(_batch(one), kept.cluster, Path(kept.folder), Path(kept.here))
+
+
+def _sources(one: Status) -> list[Path]:
+    """The runs that a run takes endpoints from."""
     points = one.record.config.get("endpoints") or {}
     named = [Path(end["run"]).resolve() for end in points.values() if isinstance(end, dict) and "run" in end]
-    return [run for run in dict.fromkeys(named) if among is None or run in among]
+    return list(dict.fromkeys(named))
 
 
 def _refuse_running(runs: list[Path]) -> None:
