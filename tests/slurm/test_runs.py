@@ -18,7 +18,7 @@ from tests.commands import SMALL, pathsearch
 from tests.slurm import host
 from tests.slurm.host import said, until
 
-TWO = ("--nodes", 2, "--gpus-per-node", 2, "--time", 30)
+TWO = ("--nodes", 2, "--gpus-per-node", 1, "--time", 30)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def job(run):
 
 def test_two_nodes_find_the_path_of_one_device(slurm, serial, tmp_path):
     (tmp_path / "small.yaml").write_text(SMALL)
-    done = pathsearch("submit", "small.yaml", *TWO, "--out", "run", cwd=tmp_path, **slurm)
+    done = pathsearch("submit", "small.yaml", *TWO, "--gpus-per-node", 2, "--out", "run", cwd=tmp_path, **slurm)
     assert re.search(r"^job \d+: run in run$", done.stdout, re.M)
     followed = pathsearch("logs", "-f", "run", cwd=tmp_path, **slurm)
     finished(tmp_path / "run")
@@ -126,13 +126,13 @@ def test_the_end_of_the_time(slurm, serial, tmp_path):
 
 
 def test_a_node_dies(slurm, slurm_host, serial, tmp_path):
-    pathsearch("submit", "slow.yaml", *TWO, "--out", "run", cwd=tmp_path, NAP="0.3", **slurm)
+    pathsearch("submit", "slow.yaml", *TWO, "--out", "run", cwd=tmp_path, NAP="0.2", **slurm)
     run = tmp_path / "run"
     stepped(run)
     folders = set(Path("/tmp").glob(f"ps{job(run)}-*"))
     for process in task(run, rank=1):
         os.kill(process, signal.SIGKILL)
-    until(lambda: "2 actors where there were 4" in log(run), 90, lambda: log(run))
+    until(lambda: "1 actors where there were 2" in log(run), 90, lambda: log(run))
     before = glance(run).moves
     until(lambda: glance(run).moves > before, 30)
     with host.node_down(slurm_host, "n2"):  # now SLURM notices, too
