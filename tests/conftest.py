@@ -20,11 +20,8 @@ torch.set_num_threads(1)  # the workers of pytest-xdist share the cores
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those that mostly wait go first: meanwhile other workers have the cores. One worker has all that share a Ray."""
+    """Those that mostly wait go first: meanwhile other workers have the cores."""
     items.sort(key=lambda item: "slurm" not in item.nodeid)
-    for item in items:
-        file = item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group("ray" if "holders/ray" in file else file))
 
 
 def surface(name: str) -> FunctionObjective:
