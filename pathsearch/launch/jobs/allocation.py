@@ -87,7 +87,7 @@ class Fate:
 def fate(job: str) -> Fate:
     """Ask SLURM; where it does not answer, nothing is known, there is no end and no second turn."""
     try:
-        return parsed(_asked(["scontrol", "show", "job", "-o", job]))
+        return parsed(asked(["scontrol", "show", "job", "-o", job], TRIES))
     except PathsearchError:
         return parsed("")
 
@@ -110,15 +110,15 @@ def parsed(shown: str) -> Fate:
 def requeue(job: str) -> None:
     """Have SLURM put a job back into its queue. Raises PathsearchError with SLURM's own words."""
     try:
-        _asked(["scontrol", "requeue", job])
+        asked(["scontrol", "requeue", job], TRIES)
     except PathsearchError as error:
         raise PathsearchError(f"the job could not be requeued: {error}") from error
 
 
-def _asked(command: list[str]) -> str:
-    """What SLURM answers; a busy controller is asked again. Raises PathsearchError with its own words."""
+def asked(command: list[str], tries: int = 1) -> str:
+    """What SLURM answers; a busy controller may be asked again. Raises PathsearchError with its own words."""
     environment = {**os.environ, "SLURM_TIME_FORMAT": "standard"}
-    for attempt in range(TRIES):
+    for attempt in range(tries):
         if attempt:
             time.sleep(PAUSE)
         try:

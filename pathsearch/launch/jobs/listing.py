@@ -5,7 +5,6 @@ import math
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -15,9 +14,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from pathsearch.errors import PathsearchError, one_line
+from pathsearch.errors import PathsearchError
 from pathsearch.launch.jobs import records
-from pathsearch.launch.jobs.allocation import ANSWER
+from pathsearch.launch.jobs.allocation import asked
 from pathsearch.launch.jobs.records import LOCAL
 from pathsearch.launch.jobs.states import ALIVE, Status, processes, statuses
 
@@ -95,9 +94,10 @@ def cancel(one: Status) -> str:
         for pid in found:
             os.kill(pid, signal.SIGTERM)
         return f"{name}: process {job} is asked to end, with all its runs"
-    done = subprocess.run(["scancel", str(job)], capture_output=True, text=True, timeout=ANSWER)
-    if done.returncode:
-        raise PathsearchError(f"{name}: not cancelled, {one_line(done.stderr)}")
+    try:
+        asked(["scancel", str(job)])
+    except PathsearchError as error:
+        raise PathsearchError(f"{name}: not cancelled, {error}") from error
     return f"{name}: job {job} is asked to end"
 
 
@@ -115,12 +115,12 @@ def print_log(run: Path, follow: bool) -> None:
     (one,) = statuses([run])
     if not file.exists() and (not follow or one.state not in ALIVE):
         raise PathsearchError(f"job {one.record.job} printed nothing: it is {one.state}{one.says and ': '}{one.says}")
-    asked = time.monotonic()
+    looked = time.monotonic()
     while one.state in ALIVE:
         time.sleep(LOOK)
         position = _print_from(file, position, text)
-        if time.monotonic() > asked + ASK:
-            (one,), asked = statuses([run]), time.monotonic()
+        if time.monotonic() > looked + ASK:
+            (one,), looked = statuses([run]), time.monotonic()
     _print_from(file, position, text)
 
 

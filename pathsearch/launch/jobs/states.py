@@ -2,13 +2,12 @@
 
 import os
 import socket
-import subprocess
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pathsearch.errors import PathsearchError, one_line
-from pathsearch.launch.jobs.allocation import ANSWER
+from pathsearch.errors import PathsearchError
+from pathsearch.launch.jobs.allocation import asked
 from pathsearch.launch.jobs.records import LOCAL, Record, Turn, record, turns
 from pathsearch.storage.glance import Glance, glance
 
@@ -140,24 +139,14 @@ def accounting(listed: str) -> Known:
 
 def _queue() -> Known:
     # all states: SLURM remembers a job for some minutes after its end
-    return queue(_said(["squeue", "-h", "-r", "-t", "all", "-u", str(os.getuid()), "-o", "%i|%T|%r"]))
+    return queue(asked(["squeue", "-h", "-r", "-t", "all", "-u", str(os.getuid()), "-o", "%i|%T|%r"]))
 
 
 def _accounting(jobs: list[str]) -> Known:
     try:
-        return accounting(_said(["sacct", "-X", "-n", "-P", "-o", "JobID,State", "-j", ",".join(jobs)]))
+        return accounting(asked(["sacct", "-X", "-n", "-P", "-o", "JobID,State", "-j", ",".join(jobs)]))
     except PathsearchError:  # a cluster without
         return {}
-
-
-def _said(command: list[str]) -> str:
-    """What a command of SLURM prints; raises PathsearchError with the reason where it does not answer."""
-    try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=ANSWER, check=True).stdout
-    except subprocess.CalledProcessError as error:
-        raise PathsearchError(one_line(error.stderr)) from error
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise PathsearchError(f"{command[0]}: {one_line(error)}") from error
 
 
 def _process(one: Record, had: list[Turn]) -> tuple[str, str] | None:
