@@ -66,17 +66,20 @@ def test_slurm_that_does_not_answer(tmp_path, monkeypatch):
 
 def test_runs_of_one_process_each_have_their_own_state(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    process = subprocess.Popen([sys.executable, "-c", "input()", "submitit"], stdin=subprocess.PIPE)
-    for name, outcome in (("ended", "failed"), ("under way", ""), ("waits", None)):
-        run = tmp_path / name
-        run.mkdir()
-        submitted(run, Record("local", {}, "", "", 1.0, job=str(process.pid)))
-        if outcome is not None:
-            said = Turn(str(process.pid), 0, "host", 1, 1, 1, 0.0, 1.0, outcome=outcome, said="why")
-            write(run / "jobs" / "turn-1-0.json", said)
+    lives = [sys.executable, "-c", "print(flush=True); input()", "submitit"]
     names = ("ended", "under way", "waits")
-    assert [one.state for one in statuses([tmp_path / name for name in names])] == ["FAILED", "RUNNING", "PENDING"]
-    process.communicate(b"\n")
+    with subprocess.Popen(lives, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # Popen returns a moment before the kernel knows the new command line
+        for name, outcome in zip(names, ("failed", "", None), strict=True):
+            run = tmp_path / name
+            run.mkdir()
+            submitted(run, Record("local", {}, "", "", 1.0, job=str(process.pid)))
+            if outcome is not None:
+                said = Turn(str(process.pid), 0, "host", 1, 1, 1, 0.0, 1.0, outcome=outcome, said="why")
+                write(run / "jobs" / "turn-1-0.json", said)
+        assert [one.state for one in statuses([tmp_path / name for name in names])] == ["FAILED", "RUNNING", "PENDING"]
+        process.communicate(b"\n")
     assert [one.state for one in statuses([tmp_path / name for name in names])] == ["FAILED", "LOST", "LOST"]
     submitted(tmp_path / "waits", Record("local", {}, "", "", 1.0, job="1", host="elsewhere"))
     (one,) = statuses([tmp_path / "waits"])
