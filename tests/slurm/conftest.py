@@ -21,8 +21,11 @@ checkpoint: {steps: 1}
 LOSS = """
 import os, time
 
+HURRY = os.path.join(os.path.dirname(__file__), "hurry")  # a test makes this file when it has seen enough of naps
+
 def loss(w):
-    time.sleep(float(os.environ.get("NAP", "0")))
+    if not os.path.exists(HURRY):
+        time.sleep(float(os.environ.get("NAP", "0")))
     return (w @ w - 1) ** 2 + 0.1 * w[1] + 0.3 * w[1] ** 2
 """
 

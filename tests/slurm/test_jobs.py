@@ -7,7 +7,7 @@ from pathsearch.launch.jobs import states
 from pathsearch.launch.jobs.states import statuses
 from tests.commands import pathsearch
 from tests.slurm.host import until
-from tests.slurm.test_runs import finished, job, stepped
+from tests.slurm.runs import finished, job, stepped
 
 
 def test_accounts_tell_of_jobs_that_the_queue_forgot(slurm_with_accounting, tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from pathsearch import storage
 from pathsearch.launch.jobs.states import statuses
 from tests.commands import SMALL, pathsearch
 from tests.slurm.host import until
-from tests.slurm.test_runs import finished, same, state
+from tests.slurm.runs import finished, same, state
 
 TEMPLATES = Path(__file__).parents[2] / "slurm"
 
