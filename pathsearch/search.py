@@ -80,8 +80,10 @@ def search(holder: Holder, stages: list[Stage], position: Position, seed: int, s
             )
     while position.stage < len(stages):
         stage = stages[position.stage]
+        # trainings are not counted: the same path is found whether its endpoints were trained in this run or another
+        number = sum(earlier.rows is None for earlier in stages[: position.stage])
         if not position.begun:
-            pivots = _place(holder, stage, position.pivots, derive(PROBE, seed, position.stage))
+            pivots = _place(holder, stage, position.pivots, derive(PROBE, seed, number))
             position = replace(
                 position,
                 pivots=pivots,
@@ -93,7 +95,7 @@ def search(holder: Holder, stages: list[Stage], position: Position, seed: int, s
                 optimizer={},
             )
             holder.begin(moving(stage, pivots), stage.optimizer.registers())
-        for report in _relax(holder, stage, position, derive(SEARCH, seed, position.stage), stochastic):
+        for report in _relax(holder, stage, position, derive(SEARCH, seed, number), stochastic):
             yield report
         position = report.stage_done()
 

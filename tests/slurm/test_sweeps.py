@@ -44,12 +44,15 @@ def test_an_array_does_not_wait_for_a_training_that_failed(slurm, tmp_path):
     (training,) = statuses([tmp_path / "all" / "endpoints-0"])
     assert training.state == "FAILED"
     assert "objective.data.root must hold train/ and test/" in training.says
-    # again, in the same order
-    pathsearch("resubmit", "--failed", cwd=tmp_path, **slurm)
+    # again, in the same order: an array that waits for the training
+    done = pathsearch("resubmit", "--failed", cwd=tmp_path, **slurm)
     (training,) = statuses([tmp_path / "all" / "endpoints-0"])
-    for script in tmp_path.glob("all/seed=*/jobs/*_submission.sh"):
-        assert f"--dependency=afterok:{training.record.job}" in script.read_text()
-    assert len(list(tmp_path.glob("all/seed=*/jobs/*_submission.sh"))) == 2
+    first, then = done.stdout.splitlines()
+    assert first == f"job {training.record.job}: run in {tmp_path}/all/endpoints-0"
+    array = re.fullmatch(rf"job (\d+): 2 runs in {tmp_path}/all", then)[1]
+    script = (tmp_path / "all" / "jobs-bad" / f"{array}_submission.sh").read_text()
+    assert f"--dependency=afterok:{training.record.job}" in script
+    assert "--array=0-1%" in script
 
 
 def test_the_plain_scripts(slurm, tmp_path):

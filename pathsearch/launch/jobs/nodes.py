@@ -25,7 +25,7 @@ from pathlib import Path
 
 from pathsearch.errors import PathsearchError
 from pathsearch.launch.jobs.allocation import Allocation, end_step
-from pathsearch.launch.stop import Stop
+from pathsearch.launch.stop import WARNING, Stop
 
 UP = 120.0  # seconds for a node to start Ray, and for all nodes to join
 PORTS = 3  # tries to find a port that is still free a moment later
@@ -62,7 +62,7 @@ def head(place: Path, given: Allocation, lost: Callable[[str], int]) -> Iterator
                 with _watched(child, address, partial(_bury, child, meeting, sockets, lost)):
                     yield address
             finally:
-                shutil.rmtree(meeting, ignore_errors=True)
+                (meeting / "address").unlink(missing_ok=True)  # which the other nodes leave by
                 _end(child)
         finally:
             shutil.rmtree(meeting, ignore_errors=True)
@@ -178,8 +178,7 @@ def _ray(options: list[str], given: Allocation, sockets: Path, token: Path) -> "
     libc = ctypes.CDLL(None)
 
     def prepare() -> None:
-        for number in (signal.SIGUSR1, signal.SIGUSR2):  # warnings, which go to all processes of a step
-            signal.signal(number, signal.SIG_IGN)
+        signal.signal(WARNING, signal.SIG_IGN)  # it goes to all processes of a step
         if hasattr(libc, "prctl"):
             libc.prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 

@@ -1,5 +1,7 @@
 """From what a user asks for to jobs: one run, a sweep with its endpoints first, or failed runs again."""
 
+import json
+import os
 import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -95,9 +97,7 @@ def carry_out(asked: Submission, batches: list[Batch]) -> None:
     _refuse_running([where for batch in batches for where in batch.runs])
     jobs = _handed_over(batches, asked.cluster, asked.folder, Path.cwd())
     for batch, job in jobs:
-        count = len(batch.runs)
-        place = next(iter(batch.runs)) if count == 1 else asked.root
-        print(f"job {job}: run in {place}" if count == 1 else f"job {job}: {count} runs in {place}")
+        print(_submitted(job, list(batch.runs)))
     print(f"watch: pathsearch jobs; pathsearch logs -f {shlex.quote(str(next(iter(batches[-1].runs))))}")
 
 
@@ -117,35 +117,44 @@ def _handed_over(batches: list[Batch], cluster: str, folder: Path, here: Path) -
 
 
 def again(failed: list[Status]) -> None:
-    """Submit runs again, each as its own job, with what they were submitted with; those that wait for another's
-    endpoints after that one.
+    """Submit runs again with what they were submitted with, those of a sweep as one array; what waits for another's
+    endpoints after that.
     """
-    for one in failed:
-        if not one.record.profile:
+    groups: dict[tuple[str, ...], list[Status]] = {}
+    for one in sorted(failed, key=lambda one: len(_sources(one))):
+        kept = one.record
+        if not kept.profile:
             raise PathsearchError(f"{one.run} was not submitted with `pathsearch submit`: run its own script again")
-    ordered = sorted(failed, key=lambda one: len(_sources(one)))
-    for one in ordered:
-        if one.record.cluster != LOCAL:
-            # asked for each: sources that were just submitted are to be waited for, too
-            waited = [source.record.job for source in statuses(_sources(one)) if source.state in ALIVE]
-            (job,) = submission.to_slurm(_batch(one), _prepared(one), [job for job in waited if job])
-            print(f"job {job}: run in {one.run}")
-    local = [one for one in ordered if one.record.cluster == LOCAL]
-    if local:
-        runs = {where: settings for one in local for where, settings in _batch(one).runs.items()}
-        kept = {where: record for one in local for where, record in _prepared(one).items()}
-        job = submission.to_this_machine(replace(_batch(local[0]), runs=runs), kept)
-        print(f"job {job}: {len(runs)} runs, {', '.join(map(str, runs))}")
+        alike = (LOCAL,) if kept.cluster == LOCAL else (str(_logs(one)), json.dumps(kept.profile))
+        groups.setdefault(alike, []).append(one)
+    for group in groups.values():
+        first = group[0]
+        runs = {one.run: validated(one.record.config, str(one.run / "job.json")) for one in group}
+        name = first.run.name if len(group) == 1 else _logs(first).name.removeprefix("jobs-")
+        batch = Batch(name, _logs(first), runs, Profile.model_validate(first.record.profile))
+        prepared: dict[Path, Record] = {}
+        for one in group:
+            kept, own = one.record, replace(batch, runs={one.run: runs[one.run]})
+            prepared |= submission.prepare(own, kept.cluster, Path(kept.folder), Path(kept.here))
+        if first.record.cluster == LOCAL:
+            job = submission.to_this_machine(batch, prepared)
+        else:
+            # asked for each group: sources that were just submitted are to be waited for, too
+            sources = statuses(list(dict.fromkeys(source for one in group for source in _sources(one))))
+            waited = [source.record.job for source in sources if source.state in ALIVE and source.record.job]
+            job = submission.to_slurm(batch, prepared, waited)[0].partition("_")[0]
+        print(_submitted(job, list(runs)))
 
 
-def _batch(one: Status) -> Batch:
-    config = validated(one.record.config, str(one.run / "job.json"))
-    return Batch(one.run.name, one.run / "jobs", {one.run: config}, Profile.model_validate(one.record.profile))
+def _submitted(job: str, runs: list[Path]) -> str:
+    if len(runs) == 1:
+        return f"job {job}: run in {runs[0]}"
+    return f"job {job}: {len(runs)} runs in {os.path.commonpath(runs)}"
 
 
-def _prepared(one: Status) -> dict[Path, Record]:
-    kept = one.record
-    return submission.prepare(_batch(one), kept.cluster, Path(kept.folder), Path(kept.here))
+def _logs(one: Status) -> Path:
+    """Where script and output of a run's job are: in its own folder, or its sweep's `jobs-NAME`."""
+    return Path(one.record.log).parent if one.record.log else one.run / "jobs"
 
 
 def _sources(one: Status) -> list[Path]:

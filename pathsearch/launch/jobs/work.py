@@ -182,8 +182,7 @@ def _another_turn(where: Path, stopped: Interrupted, given: Allocation) -> Paths
     known = fate(given.job)
     # anything else: it was cancelled, say, and the signal that says so is on its way
     if known.state not in ("RUNNING", "UNKNOWN"):
-        kept = str(stopped).partition("; run the same")[0]
-        return Interrupted(f"{kept}; SLURM ends the job ({known.state})", stopped.number)
+        return Interrupted(f"{_without_advice(stopped)}; SLURM ends the job ({known.state})", stopped.number)
     # SLURM may announce a preemption by SIGTERM, and takes no job back that ended meanwhile
     if not known.requeue or (stopped.number not in (WARNING, signal.SIGALRM) and not known.preempted):
         return stopped
@@ -202,5 +201,9 @@ def _another_turn(where: Path, stopped: Interrupted, given: Allocation) -> Paths
 
 
 def _requeued(stopped: Interrupted) -> Requeued:
-    kept = str(stopped).partition("; run the same")[0]
-    return Requeued(f"{kept}; the job is requeued and goes on from there", stopped.number)
+    return Requeued(f"{_without_advice(stopped)}; the job is requeued and goes on from there", stopped.number)
+
+
+def _without_advice(stopped: Interrupted) -> str:
+    """What was said of a stop, less what to type: this job does it."""
+    return str(stopped).partition("; run the same")[0]
