@@ -34,6 +34,8 @@ def test_endpoints_are_trained_once_and_an_array_waits_for_them(slurm, tmp_path)
     for run in runs:
         np.testing.assert_array_equal(storage.read_vectors(run)[0][[0, -1]], ends)
         assert statuses([run])[0].turns == 1
+    pathsearch("run", "small.yaml", "method.name=bezier", "--out", "alone", cwd=tmp_path)
+    same(runs[1], tmp_path / "alone")
 
 
 def test_an_array_does_not_wait_for_a_training_that_failed(slurm, tmp_path):
