@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from pathsearch.errors import PathsearchError
 from pathsearch.holders import Holder, SerialHolder
@@ -20,9 +20,15 @@ from pathsearch.objectives.blame import blamed
 from pathsearch.objectives.function import FunctionObjective
 from pathsearch.optimizers import Optimizer
 from pathsearch.search import Position, Report, search
-from pathsearch.settings import named
+from pathsearch.settings import Settings, named
 
 Loss = Callable[[torch.Tensor], torch.Tensor]
+
+
+class _Budget(Settings):
+    steps: int = Field(ge=0)
+    tolerance: float | None = Field(gt=0)
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -72,21 +78,26 @@ def connect(
     if len({point.shape for point in points}) > 1 or points[0].ndim != 1:
         raise PathsearchError(f"endpoints must be vectors of one length, not of {[point.shape for point in points]}")
     chain = np.stack(points)
+    if not np.isfinite(chain).all():
+        raise PathsearchError("endpoints have weights that are not finite")
     if np.array_equal(chain[0], chain[-1]):
         raise PathsearchError("the endpoints are identical: give two different minima")
     if callable(objective):
         objective = FunctionObjective(objective, chain.shape[1], torch.float64, torch.device("cpu"))
+    elif not hasattr(objective, "loss_and_gradient"):
+        raise PathsearchError(f"the objective is to be a function of weights, or an Objective, not {objective!r}")
     if objective.size != chain.shape[1]:
         raise PathsearchError(f"endpoints have {chain.shape[1]} weights, the objective has {objective.size}")
+    budget = _settings(_Budget, {"steps": steps, "tolerance": tolerance, "seed": seed}, "connect")
     default = "sgd" if objective.stochastic else "lbfgs"
     chosen = _settings(Method, method, "method")
-    stages = chosen.stages(_settings(Optimizer, optimizer or default, "optimizer"), steps, tolerance)
+    stages = chosen.stages(_settings(Optimizer, optimizer or default, "optimizer"), budget.steps, budget.tolerance)
 
     chain = chain if stages else chain[[0, -1]]  # a straight line is not bent
     holder = SerialHolder(objective)
     holder.load(chain, [], {})
     position, history = Position(pivots=len(chain)), []
-    for report in search(holder, stages, position, seed, objective.stochastic):
+    for report in search(holder, stages, position, budget.seed, objective.stochastic):
         history.append(report)
         position = report.stage_done()
         watch(report)

@@ -130,3 +130,18 @@ def test_connect_takes_a_plain_function_and_says_what_is_wrong():
     assert len(bent.pivots) == 2
     with pytest.raises(pathsearch.PathsearchError, match="endpoints have 3 weights, the objective has 2"):
         pathsearch.connect(surface("circle"), [0.0, 1.0, 2.0], [1.0, 0.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"steps": -1}, "connect: steps: .*greater than or equal to 0"),
+        ({"tolerance": -1.0}, "connect: tolerance: .*greater than 0"),
+        ({"seed": "a"}, "connect: seed: .*integer"),
+        ({"end": [float("nan")]}, "not finite"),
+        ({"objective": "neb"}, "a function of weights, or an Objective, not 'neb'"),
+    ],
+)
+def test_connect_checks_what_it_is_given(options, said):
+    with pytest.raises(pathsearch.PathsearchError, match=said):
+        pathsearch.connect(**{"objective": torch.sum, "start": [0.0], "end": [1.0], **options})

@@ -45,6 +45,9 @@ def look_for_slurm() -> None:
             f"no SLURM here (looked for {', '.join(missing)} in $PATH): submit from a login node, or run the same job "
             "on this machine with --cluster local"
         )
+    conf = os.environ.get("SLURM_CONF")
+    if conf and not Path(conf).is_file():  # sbatch would look for a minute
+        raise PathsearchError(f"$SLURM_CONF names {conf}, which is no file: unset it, or name your slurm.conf")
 
 
 def prepare(batch: Batch, cluster: str, folder: Path, here: Path) -> dict[Path, Record]:

@@ -76,6 +76,10 @@ def test_where_there_is_no_slurm(here):
     assert "no SLURM here (looked for sbatch, srun, squeue, scontrol in $PATH)" in line
     assert "--cluster local" in line
     assert not (folder / "run").exists()
+    for name in ("sbatch", "srun", "squeue", "scontrol"):
+        (folder / "bin" / name).touch(0o700)
+    own["SLURM_CONF"] = "/no/slurm.conf"
+    assert "$SLURM_CONF names /no/slurm.conf, which is no file" in said("submit", "slow.yaml", "--out", "run")
     assert "local has one node" in said("submit", "slow.yaml", "--cluster", "local", "--nodes", 2, "--out", "run")
     assert "no cluster profile 'nowhere'" in said("submit", "slow.yaml", "--cluster", "nowhere")
     assert "was not submitted" in said("logs", "slow.yaml")
