@@ -74,8 +74,9 @@ def connect(
     mini-batches. through: points the first guess passes. Raises PathsearchError on bad options, on endpoints that do
     not fit, and where a loss is not finite.
     """
-    points = [_vector(point) for point in (start, *through, end)]
-    if len({point.shape for point in points}) > 1 or points[0].ndim != 1:
+    with blamed("reading an endpoint"):
+        points = [_vector(point) for point in (start, *through, end)]
+    if len({point.shape for point in points}) > 1 or points[0].ndim != 1 or not points[0].size:
         raise PathsearchError(f"endpoints must be vectors of one length, not of {[point.shape for point in points]}")
     chain = np.stack(points)
     if not np.isfinite(chain).all():
@@ -119,8 +120,7 @@ def network(device: str = "auto", **options: Any) -> Objective:
 def _vector(point: Any) -> NDArray[Any]:
     if isinstance(point, torch.Tensor):
         point = point.detach().cpu()
-    with blamed("reading an endpoint"):
-        return np.asarray(point, dtype=float)
+    return np.asarray(point, dtype=float)
 
 
 def _settings(kind: Any, value: Any, what: str) -> Any:
@@ -131,4 +131,5 @@ def _settings(kind: Any, value: Any, what: str) -> Any:
 
 
 def _said(fault: Any) -> str:
-    return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+    where = ".".join(map(str, fault["loc"]))
+    return f"{where}: {fault['msg']}" if where else str(fault["msg"])

@@ -7,9 +7,8 @@ from typing import Annotated, Optional
 
 import typer
 
-from pathsearch.errors import PathsearchError
+from pathsearch.errors import PathsearchError, complain
 from pathsearch.launch.jobs import listing
-from pathsearch.launch.jobs.states import FAILED
 
 DEFAULT = "digits"
 
@@ -114,8 +113,14 @@ def cancel(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs, or of sweeps.")],
 ) -> None:
     """End the jobs of runs; what they have found is kept."""
+    refused = 0
     for one in listing.wanted(runs):
-        print(listing.cancel(one))
+        try:
+            print(listing.cancel(one))
+        except PathsearchError as error:  # the others are to end all the same
+            complain(error)
+            refused = error.status
+    sys.exit(refused)
 
 
 def logs(
@@ -136,12 +141,6 @@ def resubmit(
     """Submit runs again as they were; they go on from their last checkpoint."""
     if not runs and not failed:
         raise PathsearchError("name runs to submit again, or --failed for all that failed")
-    from pathsearch.launch.jobs import submit
+    from pathsearch.launch.jobs import resubmit
 
-    found = listing.wanted(runs)
-    again = [one for one in found if one.state in FAILED]
-    if not again:
-        unknown = [one.says for one in found if one.state == "UNKNOWN"]
-        why = f"; of {len(unknown)} nothing is known: {unknown[0]}" if unknown else ""
-        raise PathsearchError(f"of {len(found)} runs none failed, was cancelled or lost: nothing to submit again{why}")
-    submit.again(again)
+    resubmit.again(listing.wanted(runs))

@@ -139,6 +139,9 @@ def test_connect_takes_a_plain_function_and_says_what_is_wrong():
         ({"tolerance": -1.0}, "connect: tolerance: .*greater than 0"),
         ({"seed": "a"}, "connect: seed: .*integer"),
         ({"end": [float("nan")]}, "not finite"),
+        ({"start": [], "end": []}, "vectors of one length"),
+        ({"through": 5}, "reading an endpoint raised TypeError"),
+        ({"method": "foo"}, "method: Input tag 'foo'"),
         ({"objective": "neb"}, "a function of weights, or an Objective, not 'neb'"),
     ],
 )

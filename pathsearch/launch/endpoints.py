@@ -102,6 +102,10 @@ def adopt_buffers(buffers: dict[str, NDArray[Any]], source: str, objective: Obje
 def _pivot(where: Path, pivot: int, side: str, objective: Objective) -> NDArray[Any]:
     with stored(where) as kept:
         groups = kept.run.groups
+        if kept.run.state != "finished":
+            raise PathsearchError(
+                f"endpoints.{side}: {where} is not finished: what it holds will change; run it on first"
+            )
         if isinstance(objective, NetworkObjective) and groups["parameters"]["name"].tolist() != objective.names:
             raise PathsearchError(f"endpoints.{side}: {where} is a run of another network")
         adopt_buffers(groups["buffers"], str(where), objective)

@@ -62,6 +62,9 @@ def test_earlier_runs(network, tmp_path):
     np.testing.assert_array_equal(read(FromRun(run=str(tmp_path), pivot=1), network, tmp_path), pivots[1])
     with pytest.raises(PathsearchError, match="has 3 pivots, none numbered 7"):
         read(FromRun(run="path.h5", pivot=7), network, tmp_path)
+    storage.write(tmp_path / "path.h5", {**plain, "state": "running"}, {**groups, "parameters": {"name": names}})
+    with pytest.raises(PathsearchError, match=r"path\.h5 is not finished"):
+        read("path.h5", network, tmp_path)
 
 
 class Evil:

@@ -40,7 +40,7 @@ SwitchType=switch/none
 MpiDefault=none
 JobAcctGatherType=jobacct_gather/none
 KillWait=5
-SlurmdTimeout=10
+SlurmdTimeout=15
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 GresTypes=gpu
@@ -86,7 +86,7 @@ def first_job(environment):
 @contextmanager
 def slurm(folder: Path, accounting: bool = False):
     """Start it, give the environment its commands want, end all it started."""
-    first = free_ports(2)
+    first = free_ports(3)
     environment = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf"), "PATH": _path()}
     with ExitStack() as stack:
         stack.enter_context(_munge(folder, environment))
@@ -98,7 +98,7 @@ def slurm(folder: Path, accounting: bool = False):
         for gpu in range(2):
             os.mknod(folder / f"gpu{gpu}", 0o600 | 0o020000, os.makedev(195, gpu))
         (folder / "gres.conf").write_text(f"NodeName=n[1-2] Name=gpu File={folder}/gpu[0-1]\n")
-        values = {"name": f"t{first}", "job": 1000 * first, "port": free_ports(1), "first": first, "second": first + 1}
+        values = {"name": f"t{first}", "job": 1000 * first, "port": first + 2, "first": first, "second": first + 1}
         (folder / "slurm.conf").write_text(CONF.format(**values, folder=folder, accounting=say))
         for command in (["slurmctld", "-D"], ["slurmd", "-D", "-N", "n1"], ["slurmd", "-D", "-N", "n2"]):
             stack.enter_context(_daemon(command, environment, folder))

@@ -13,7 +13,7 @@ from tests.slurm.runs import finished, job, stepped
 def test_accounts_tell_of_jobs_that_the_queue_forgot(slurm_with_accounting, tmp_path, monkeypatch):
     own = slurm_with_accounting
     pathsearch("submit", "slow.yaml", "--out", "done", cwd=tmp_path, **own)
-    pathsearch("submit", "slow.yaml", "seed=1", "--out", "ended", cwd=tmp_path, NAP="0.1", **own)
+    pathsearch("submit", "slow.yaml", "seed=1", "--out", "ended", cwd=tmp_path, NAP="0.3", **own)
     done, ended = tmp_path / "done", tmp_path / "ended"
     stepped(ended)
     # killed with all its tasks: nobody could write down why

@@ -25,7 +25,7 @@ def test_two_nodes_find_the_path_of_one_device(slurm, tmp_path):
 
 
 def test_cancel(slurm, tmp_path):
-    pathsearch("submit", "slow.yaml", *TWO, "--out", "run", cwd=tmp_path, NAP="0.05", **slurm)
+    pathsearch("submit", "slow.yaml", *TWO, "--out", "run", cwd=tmp_path, NAP="0.3", **slurm)
     run = tmp_path / "run"
     stepped(run)
     done = pathsearch("submit", "slow.yaml", *TWO, "--out", "run", cwd=tmp_path, status=1, **slurm)

@@ -35,7 +35,7 @@ def wanted(runs: list[Path] | None) -> list[Status]:
         if not below:
             raise PathsearchError(f"{run} was not submitted: there is no job.json in it")
         found += below
-    return statuses(list(dict.fromkeys(found)))
+    return statuses(list({run.resolve(): run for run in found}.values()))
 
 
 def figures(one: Status) -> dict[str, Any]:
@@ -73,20 +73,22 @@ def show(found: list[Status]) -> None:
         said = figures(one)
         step = "–" if said["step"] is None else f"{said['step']} / {said['steps']}"
         numbers = ["–" if said[name] is None else f"{said[name]:.3g}" for name in ("loss", "barrier")]
-        rows.add_row(one.record.job or "–", one.state, step, *numbers, f"{one.gpu_hours:.2f}", _shown(one.run))
+        rows.add_row(one.record.job or "–", one.state, step, *numbers, f"{one.gpu_hours:.2f}", shown(one.run))
     console = Console()
     # a terminal that is too narrow breaks lines at its edge: better than names that are cut
     console.print(rows, highlight=False, markup=False, width=max(console.width, WIDE))
     for one in found:
         if one.says:
-            console.print(f"{_shown(one.run)}: {one.says}", highlight=False, markup=False, soft_wrap=True)
+            console.print(f"{shown(one.run)}: {one.says}", highlight=False, markup=False, soft_wrap=True)
 
 
 def cancel(one: Status) -> str:
     """End a run's job; returns what was done. Raises PathsearchError where that cannot be told."""
-    name, job = _shown(one.run), one.record.job
+    name, job = shown(one.run), one.record.job
     if one.state not in ALIVE and one.state != "UNKNOWN":
         return f"{name}: nothing to end, it is {one.state}"
+    if job is None:
+        raise PathsearchError(f"{name}: not cancelled, {one.says}")
     if one.record.cluster == LOCAL:
         found = processes(one.record, records.turns(one.run))
         if one.record.host != socket.gethostname() or not found:
@@ -95,7 +97,7 @@ def cancel(one: Status) -> str:
             os.kill(pid, signal.SIGTERM)
         return f"{name}: process {job} is asked to end, with all its runs"
     try:
-        asked(["scancel", str(job)])
+        asked(["scancel", job])
     except PathsearchError as error:
         raise PathsearchError(f"{name}: not cancelled, {error}") from error
     return f"{name}: job {job} is asked to end"
@@ -135,7 +137,8 @@ def _print_from(file: Path, position: int, text: codecs.IncrementalDecoder) -> i
     return position + len(more)
 
 
-def _shown(run: Path) -> str:
+def shown(run: Path) -> str:
+    """A folder as one types it here."""
     try:
         return str(run.resolve().relative_to(Path.cwd()))
     except ValueError:

@@ -62,7 +62,8 @@ def head(place: Path, given: Allocation, lost: Callable[[str], int]) -> Iterator
                 with _watched(child, address, partial(_bury, child, meeting, sockets, lost)):
                     yield address
             finally:
-                (meeting / "address").unlink(missing_ok=True)  # which the other nodes leave by
+                with contextlib.suppress(OSError):
+                    (meeting / "address").unlink()  # which the other nodes leave by
                 _end(child)
         finally:
             shutil.rmtree(meeting, ignore_errors=True)
@@ -121,7 +122,10 @@ def join(place: Path, given: Allocation, stop: Stop) -> None:
                 raise PathsearchError(f"{host} waited {UP:g} s in vain for the first node of the job to start Ray")
             raise PathsearchError(f"{place} cannot be seen on {host}: put the run on a file system all nodes share")
         time.sleep(LOOK)
-    address = published.read_text()
+    try:
+        address = published.read_text()
+    except OSError:
+        return  # it has left: it says why
     with _sockets(given) as sockets:
         child = _ray(["--address", address], given, sockets, token)
         asked = None

@@ -31,7 +31,8 @@ Kept = TypeVar("Kept", "Record", "Turn")
 class Record:
     """A submitted run: `config` as validated, `folder` its files are relative to, `here` the working folder.
 
-    `job` is None until the cluster has it; `profile` is a `profiles.Profile`; `log` is where the job prints.
+    `job` is None until the cluster has it; `profile` is a `profiles.Profile`; `log` is where the job prints. `name` is
+    the job's, `logs` the folder of its script and output, from the run's: those of a sweep share both.
     """
 
     cluster: str
@@ -43,6 +44,8 @@ class Record:
     job: str | None = None
     log: str | None = None
     host: str = field(default_factory=socket.gethostname)
+    name: str = ""
+    logs: str = "jobs"
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,18 @@ def known_runs() -> list[Path]:
     registry = _registry()
     files = [file for file in registry.iterdir() if not file.name.startswith(".")] if registry.is_dir() else []
     return sorted(run for run in (Path(file.read_text()) for file in files) if (run / "job.json").exists())
+
+
+def sources(config: dict[str, Any], folder: Path, here: Path) -> list[Path]:
+    """The folders of runs that a run takes endpoints from, as `endpoints.found` finds them."""
+    points = config.get("endpoints") or {}
+    found = []
+    for point in (points.get("start"), *points.get("through", []), points.get("end")):
+        name = point.get("run") if isinstance(point, dict) else point
+        if isinstance(name, str):
+            place = next((base / name for base in (here, folder) if (base / name).exists()), here / name)
+            found.append((place.parent if place.suffix == ".h5" else place).resolve())
+    return list(dict.fromkeys(found))
 
 
 @contextmanager

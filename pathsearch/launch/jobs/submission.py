@@ -46,7 +46,7 @@ def look_for_slurm() -> None:
             "on this machine with --cluster local"
         )
     conf = os.environ.get("SLURM_CONF")
-    if conf and not Path(conf).is_file():  # sbatch would look for a minute
+    if conf and not os.path.isfile(conf):  # sbatch would look for a minute
         raise PathsearchError(f"$SLURM_CONF names {conf}, which is no file: unset it, or name your slurm.conf")
 
 
@@ -62,19 +62,31 @@ def prepare(batch: Batch, cluster: str, folder: Path, here: Path) -> dict[Path, 
         if (where / "path.h5").exists():
             refuse_other(where / "path.h5", storage.read(where).config, config)
         found[where] = Record(
-            cluster, config, str(folder.resolve()), str(here), now, profile=batch.profile.model_dump()
+            cluster,
+            config,
+            str(folder.resolve()),
+            str(here),
+            now,
+            profile=batch.profile.model_dump(),
+            name=batch.name,
+            logs=os.path.relpath(batch.logs, where),
         )
     try:
         for where, record in found.items():
             where.mkdir(parents=True, exist_ok=True)
             records.submitted(where, record)
-        batch.logs.mkdir(parents=True, exist_ok=True)
-        batch.logs.chmod(0o700)  # what Submitit reads there, it executes
+        private(batch.logs)
     except OSError as error:
         raise PathsearchError(
             f"cannot use {error.filename}: {error.strerror}; name another folder with --out"
         ) from error
     return found
+
+
+def private(logs: Path) -> None:
+    """A folder for scripts and output that nobody else writes to: what Submitit reads there, it executes."""
+    logs.mkdir(parents=True, exist_ok=True)
+    logs.chmod(0o700)
 
 
 def to_slurm(batch: Batch, prepared: dict[Path, Record], after: list[str]) -> list[str]:

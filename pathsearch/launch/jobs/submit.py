@@ -1,6 +1,5 @@
-"""From what a user asks for to jobs: one run, a sweep with its endpoints first, or failed runs again."""
+"""From what a user asks for to jobs: one run, or a sweep with its endpoints first."""
 
-import json
 import os
 import shlex
 from dataclasses import dataclass, replace
@@ -8,12 +7,12 @@ from pathlib import Path
 
 from pathsearch.errors import PathsearchError, one_line
 from pathsearch.launch import endpoints
-from pathsearch.launch.config import validated
 from pathsearch.launch.estimate import TFLOPS, Estimate, Operations, estimate, operations
 from pathsearch.launch.jobs import records, script, submission, sweeps
+from pathsearch.launch.jobs.listing import shown
 from pathsearch.launch.jobs.profiles import Profile
-from pathsearch.launch.jobs.records import LOCAL, Record
-from pathsearch.launch.jobs.states import ALIVE, Status, statuses
+from pathsearch.launch.jobs.records import LOCAL
+from pathsearch.launch.jobs.states import ALIVE, statuses
 from pathsearch.launch.jobs.submission import Batch
 from pathsearch.launch.settings import RunSettings
 
@@ -57,7 +56,8 @@ def preview(asked: Submission, batches: list[Batch]) -> None:
     after: list[str] = []
     for batch in batches:
         if asked.cluster != LOCAL:
-            print(script.text(batch.profile, batch.name, batch.logs.resolve(), len(batch.runs), after))
+            waits = awaited(_sources(batch, asked.folder, Path.cwd())) + after
+            print(script.text(batch.profile, batch.name, batch.logs.resolve(), len(batch.runs), waits))
         after = [f"<job of {batch.name}>"]
     runs = {where: settings for batch in batches for where, settings in batch.runs.items()}
     hours = sum(len(batch.runs) * batch.profile.gpu_hours for batch in batches)
@@ -97,7 +97,7 @@ def carry_out(asked: Submission, batches: list[Batch]) -> None:
     _refuse_running([where for batch in batches for where in batch.runs])
     jobs = _handed_over(batches, asked.cluster, asked.folder, Path.cwd())
     for batch, job in jobs:
-        print(_submitted(job, list(batch.runs)))
+        print(said(job, list(batch.runs)))
     print(f"watch: pathsearch jobs; pathsearch logs -f {shlex.quote(str(next(iter(batches[-1].runs))))}")
 
 
@@ -111,57 +111,27 @@ def _handed_over(batches: list[Batch], cluster: str, folder: Path, here: Path) -
     prepared = [submission.prepare(batch, cluster, folder, here) for batch in batches]
     found: list[tuple[Batch, str]] = []
     for batch, kept in zip(batches, prepared):
-        ids = submission.to_slurm(batch, kept, [job for _, job in found[-1:]])
+        after = awaited(_sources(batch, folder, here)) + [job for _, job in found[-1:]]
+        ids = submission.to_slurm(batch, kept, list(dict.fromkeys(after)))
         found.append((batch, ids[0].partition("_")[0]))
     return found
 
 
-def again(failed: list[Status]) -> None:
-    """Submit runs again with what they were submitted with, those of a sweep as one array; what waits for another's
-    endpoints after that.
-    """
-    groups: dict[tuple[str, ...], list[Status]] = {}
-    for one in sorted(failed, key=lambda one: len(_sources(one))):
-        kept = one.record
-        if not kept.profile:
-            raise PathsearchError(f"{one.run} was not submitted with `pathsearch submit`: run its own script again")
-        alike = (LOCAL,) if kept.cluster == LOCAL else (str(_logs(one)), json.dumps(kept.profile))
-        groups.setdefault(alike, []).append(one)
-    for group in groups.values():
-        first = group[0]
-        runs = {one.run: validated(one.record.config, str(one.run / "job.json")) for one in group}
-        name = first.run.name if len(group) == 1 else _logs(first).name.removeprefix("jobs-")
-        batch = Batch(name, _logs(first), runs, Profile.model_validate(first.record.profile))
-        prepared: dict[Path, Record] = {}
-        for one in group:
-            kept, own = one.record, replace(batch, runs={one.run: runs[one.run]})
-            prepared |= submission.prepare(own, kept.cluster, Path(kept.folder), Path(kept.here))
-        if first.record.cluster == LOCAL:
-            job = submission.to_this_machine(batch, prepared)
-        else:
-            # asked for each group: sources that were just submitted are to be waited for, too
-            sources = statuses(list(dict.fromkeys(source for one in group for source in _sources(one))))
-            waited = [source.record.job for source in sources if source.state in ALIVE and source.record.job]
-            job = submission.to_slurm(batch, prepared, waited)[0].partition("_")[0]
-        print(_submitted(job, list(runs)))
+def said(job: str, runs: list[Path]) -> str:
+    """What was submitted, and where it goes."""
+    where = shown(Path(os.path.commonpath([run.resolve() for run in runs])))
+    return f"job {job}: {'run' if len(runs) == 1 else f'{len(runs)} runs'} in {where}"
 
 
-def _submitted(job: str, runs: list[Path]) -> str:
-    if len(runs) == 1:
-        return f"job {job}: run in {runs[0]}"
-    return f"job {job}: {len(runs)} runs in {os.path.commonpath(runs)}"
+def awaited(sources: list[Path]) -> list[str]:
+    """The jobs of SLURM that carry out runs now, or are to."""
+    jobs = [one.record.job for one in statuses(sources) if one.state in ALIVE and one.record.cluster != LOCAL]
+    return list(dict.fromkeys(job for job in jobs if job))
 
 
-def _logs(one: Status) -> Path:
-    """Where script and output of a run's job are: in its own folder, or its sweep's `jobs-NAME`."""
-    return Path(one.record.log).parent if one.record.log else one.run / "jobs"
-
-
-def _sources(one: Status) -> list[Path]:
-    """The runs that a run takes endpoints from."""
-    points = one.record.config.get("endpoints") or {}
-    named = [Path(end["run"]).resolve() for end in points.values() if isinstance(end, dict) and "run" in end]
-    return list(dict.fromkeys(named))
+def _sources(batch: Batch, folder: Path, here: Path) -> list[Path]:
+    configs = (settings.model_dump(mode="json") for settings in batch.runs.values())
+    return list(dict.fromkeys(source for config in configs for source in records.sources(config, folder, here)))
 
 
 def _refuse_running(runs: list[Path]) -> None:

@@ -93,7 +93,10 @@ def _submitted(where: Path, stop: Stop) -> None:
     kept = records.record(where)
     if kept is None:
         raise PathsearchError(f"{where}/job.json is gone: submit the run again")
-    os.chdir(kept.here)
+    try:
+        os.chdir(kept.here)
+    except OSError as error:
+        raise PathsearchError(f"{kept.here}, where {where} was submitted, cannot be used: {error.strerror}") from error
 
     def configured() -> "tuple[RunSettings, Path]":
         from pathsearch.launch.config import validated

@@ -55,7 +55,7 @@ ON_SURFACE = {
 }
 
 
-@pytest.fixture(scope="module", params=[1, 2, 5])
+@pytest.fixture(scope="module", params=[1, 2, 3, 5])
 def networks(request, ray_cluster):
     """A holder of so many actors."""
     yield from held(network, request.param)

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from pathsearch.errors import PathsearchError
+from pathsearch.launch.jobs.listing import cancel
 from pathsearch.launch.jobs.records import Record, Turn, submitted, write
 from pathsearch.launch.jobs.states import accounting, judged, queue, statuses
 from pathsearch.storage.glance import Glance
@@ -53,6 +55,8 @@ def test_a_run_whose_record_is_damaged_does_not_hide_the_others(tmp_path, monkey
     found = statuses([tmp_path / "one", tmp_path / "two"])
     assert [one.state for one in found] == ["UNKNOWN", "UNSUBMITTED"]
     assert "job.json is damaged" in found[0].says
+    with pytest.raises(PathsearchError, match=r"one: not cancelled, .*job\.json is damaged"):
+        cancel(found[0])
 
 
 def test_slurm_that_does_not_answer(tmp_path, monkeypatch):

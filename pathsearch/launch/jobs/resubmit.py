@@ -1,0 +1,122 @@
+"""Runs that failed, again, with what they were submitted with."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from socket import gethostname
+
+from pathsearch.errors import PathsearchError
+from pathsearch.launch.config import validated
+from pathsearch.launch.jobs import records, submission
+from pathsearch.launch.jobs.listing import shown
+from pathsearch.launch.jobs.profiles import Profile
+from pathsearch.launch.jobs.records import LOCAL
+from pathsearch.launch.jobs.states import ALIVE, FAILED, Status, statuses
+from pathsearch.launch.jobs.submission import Batch
+from pathsearch.launch.jobs.submit import awaited, said
+
+
+@dataclass
+class Group:
+    """Runs of one job, and those whose endpoints it waits for."""
+
+    runs: list[Status] = field(default_factory=list)
+    after: list[Path] = field(default_factory=list)
+
+
+def again(known: list[Status]) -> None:
+    """Submit those that failed, runs of a sweep as one array, each after the runs it takes endpoints from.
+
+    Says which ones are left out and why; raises PathsearchError where none is left.
+    """
+    failed = {one.run.resolve(): one for one in known if one.state in FAILED}
+    sources = {source for one in failed.values() for source in _sources(one)} - set(failed)
+    groups, refused = plan(failed, {one.run: one for one in statuses(sorted(sources))})
+    refused = [f"{shown(one.run)}: {one.says}" for one in known if one.state == "UNKNOWN"] + refused
+    if not groups:
+        none = f"of {len(known)} runs none failed, was cancelled or lost: nothing to submit again"
+        raise PathsearchError("; ".join(refused) or none)
+    for line in refused:
+        print(f"pathsearch: left out {line}", file=sys.stderr)
+    if any(group.runs[0].record.cluster != LOCAL for group in groups):
+        submission.look_for_slurm()
+    for group in groups:
+        print(said(_submitted(group), [one.run for one in group.runs]), flush=True)
+
+
+def plan(failed: dict[Path, Status], others: dict[Path, Status]) -> tuple[list[Group], list[str]]:
+    """Jobs to submit one after another, and what is left out and why; `others`: further runs that endpoints come from.
+
+    Runs share a job where script, output and profile were the same, and they wait for the same.
+    """
+    groups: dict[tuple[object, ...], Group] = {}
+    kept: dict[Path, tuple[object, ...]] = {}
+    refused = []
+    for depth, run in _in_order(failed):
+        one, after = failed[run], []
+        kin: tuple[object, ...] = (one.record.cluster == LOCAL, _logs(one), json.dumps(one.record.profile))
+        why = _unfit(one)
+        for source in _sources(one):
+            other = failed.get(source) or others.get(source)
+            if other is None or other.state == "COMPLETED":
+                continue
+            if source not in kept and other.state not in ALIVE:
+                why = f"it needs {shown(source)}, which is {other.state} and not submitted again"
+            elif LOCAL not in (one.record.cluster, other.record.cluster):
+                after.append(source)
+            elif kept.get(source) != kin:  # else one process carries them out in order
+                why = f"it needs {shown(source)}: submit it again when that has ended"
+        if why:
+            refused.append(f"{shown(one.run)}: {why}")
+            continue
+        kept[run] = kin
+        group = groups.setdefault(kin if kin[0] else (*kin, depth, *after), Group(after=after))
+        group.runs.append(one)
+    return list(groups.values()), refused
+
+
+def _in_order(failed: dict[Path, Status]) -> Iterator[tuple[int, Path]]:
+    """Runs with how many others come before them, those first that need none of the others."""
+    waiting, depth = dict(failed), 0
+    while waiting:
+        ready = [run for run, one in waiting.items() if waiting.keys().isdisjoint(_sources(one))]
+        for run in ready or list(waiting):  # a circle, which `plan` leaves out
+            yield depth, run
+            del waiting[run]
+        depth += 1
+
+
+def _submitted(group: Group) -> str:
+    """Submit a group; returns its job. Records change only once the cluster has taken it."""
+    first, now = group.runs[0], time.time()
+    configs = {one.run: validated(one.record.config, str(one.run / "job.json")) for one in group.runs}
+    batch = Batch(
+        first.record.name or first.run.name, _logs(first), configs, Profile.model_validate(first.record.profile)
+    )
+    fresh = {one.run: replace(one.record, submitted=now, job=None, log=None, host=gethostname()) for one in group.runs}
+    submission.private(batch.logs)
+    if first.record.cluster == LOCAL:
+        return submission.to_this_machine(batch, fresh)
+    return submission.to_slurm(batch, fresh, awaited(group.after))[0].partition("_")[0]
+
+
+def _unfit(one: Status) -> str:
+    if not one.record.profile:
+        return "it was not submitted with `pathsearch submit`: run its own script again"
+    if not Path(one.record.here).is_dir():
+        return f"{one.record.here}, where it was submitted, is gone: submit it anew"
+    return ""
+
+
+def _sources(one: Status) -> list[Path]:
+    kept = one.record
+    return records.sources(kept.config, Path(kept.folder), Path(kept.here))
+
+
+def _logs(one: Status) -> Path:
+    """Where script and output of its job are: a sweep may have been moved since."""
+    return Path(os.path.normpath(one.run.resolve() / one.record.logs))
