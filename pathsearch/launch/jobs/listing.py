@@ -20,7 +20,7 @@ from pathsearch.launch.jobs.allocation import asked
 from pathsearch.launch.jobs.records import LOCAL
 from pathsearch.launch.jobs.states import ALIVE, Status, processes, statuses
 
-WIDE = 120  # columns
+WIDE = 1000  # columns, more than any row has
 LOOK = 0.5  # seconds between two looks at a log
 ASK = 10.0  # seconds between two questions to SLURM
 
@@ -74,9 +74,9 @@ def show(found: list[Status]) -> None:
         step = "–" if said["step"] is None else f"{said['step']} / {said['steps']}"
         numbers = ["–" if said[name] is None else f"{said[name]:.3g}" for name in ("loss", "barrier")]
         rows.add_row(one.record.job or "–", one.state, step, *numbers, f"{one.gpu_hours:.2f}", shown(one.run))
-    console = Console()
     # a terminal that is too narrow breaks lines at its edge: better than names that are cut
-    console.print(rows, highlight=False, markup=False, width=max(console.width, WIDE))
+    console = Console(width=WIDE)
+    console.print(rows, highlight=False, markup=False)
     for one in found:
         if one.says:
             console.print(f"{shown(one.run)}: {one.says}", highlight=False, markup=False, soft_wrap=True)
