@@ -5,10 +5,8 @@ import re
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,7 @@ import pytest
 
 from pathsearch import storage
 from tests.commands import ENVIRONMENT, SMALL, command, pathsearch
+from tests.slurm.host import free_ports, until
 
 NET = """
 from torch.nn import Flatten, Linear, Sequential
@@ -32,7 +31,7 @@ def cluster(tmp_path_factory):
     token.touch(0o600)
     token.write_text(secrets.token_hex(32))
     environment = {**ENVIRONMENT, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
-    port = free_port()
+    port = free_ports(1)
     nodes = []
 
     def start(gpus, *options):
@@ -52,19 +51,6 @@ def cluster(tmp_path_factory):
     for node in nodes:
         node.wait(timeout=60)
     shutil.rmtree(sockets, ignore_errors=True)
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
-def until(true, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.1)
 
 
 def descendants(pid, name):
@@ -116,7 +102,7 @@ def test_what_is_asked_for_and_what_there_is(cluster, tmp_path):
         return line
 
     assert re.search(r"asks for 7 actors with 1 GPU and 1 CPU each, the cluster has \d GPUs", said("holder.actors=7"))
-    assert "nothing answers there" in said(f"holder.address=127.0.0.1:{free_port()}")
+    assert "nothing answers there" in said(f"holder.address=127.0.0.1:{free_ports(1)}")
     line = said("objective.model=mine:Net", PYTHONPATH=str(tmp_path / "only"))
     assert re.search(r"cannot import 'mine' .*, on actor \d \(process \d+ on .*every node must have the same", line)
 

@@ -2,14 +2,13 @@
 
 import json
 import os
-import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from socket import gethostname
 
-from pathsearch.errors import PathsearchError
+from pathsearch.errors import PathsearchError, complain
 from pathsearch.launch.config import validated
 from pathsearch.launch.jobs import records, submission
 from pathsearch.launch.jobs.listing import shown
@@ -20,12 +19,12 @@ from pathsearch.launch.jobs.submission import Batch
 from pathsearch.launch.jobs.submit import awaited, said
 
 
-@dataclass
+@dataclass(frozen=True)
 class Group:
     """Runs of one job, and those whose endpoints it waits for."""
 
-    runs: list[Status] = field(default_factory=list)
-    after: list[Path] = field(default_factory=list)
+    runs: list[Status]
+    after: list[Path]
 
 
 def again(known: list[Status]) -> None:
@@ -34,33 +33,37 @@ def again(known: list[Status]) -> None:
     Says which ones are left out and why; raises PathsearchError where none is left.
     """
     failed = {one.run.resolve(): one for one in known if one.state in FAILED}
-    sources = {source for one in failed.values() for source in _sources(one)} - set(failed)
-    groups, refused = plan(failed, {one.run: one for one in statuses(sorted(sources))})
+    needs = {run: _sources(one) for run, one in failed.items()}
+    others = statuses(sorted({source for own in needs.values() for source in own} - set(failed)))
+    groups, refused = plan(failed, needs, {one.run: one for one in others})
     refused = [f"{shown(one.run)}: {one.says}" for one in known if one.state == "UNKNOWN"] + refused
     if not groups:
         none = f"of {len(known)} runs none failed, was cancelled or lost: nothing to submit again"
         raise PathsearchError("; ".join(refused) or none)
     for line in refused:
-        print(f"pathsearch: left out {line}", file=sys.stderr)
+        complain(PathsearchError(f"left out {line}"))
     if any(group.runs[0].record.cluster != LOCAL for group in groups):
         submission.look_for_slurm()
     for group in groups:
         print(said(_submitted(group), [one.run for one in group.runs]), flush=True)
 
 
-def plan(failed: dict[Path, Status], others: dict[Path, Status]) -> tuple[list[Group], list[str]]:
-    """Jobs to submit one after another, and what is left out and why; `others`: further runs that endpoints come from.
+def plan(
+    failed: dict[Path, Status], needs: dict[Path, list[Path]], others: dict[Path, Status]
+) -> tuple[list[Group], list[str]]:
+    """Jobs to submit one after another, and what is left out and why.
 
-    Runs share a job where script, output and profile were the same, and they wait for the same.
+    needs: the runs each takes endpoints from; others: how those of them stand that did not fail. Runs share a job
+    where script, output and profile were the same, and they wait for the same.
     """
     groups: dict[tuple[object, ...], Group] = {}
     kept: dict[Path, tuple[object, ...]] = {}
     refused = []
-    for depth, run in _in_order(failed):
+    for depth, run in _in_order(needs):
         one, after = failed[run], []
         kin: tuple[object, ...] = (one.record.cluster == LOCAL, _logs(one), json.dumps(one.record.profile))
         why = _unfit(one)
-        for source in _sources(one):
+        for source in needs[run]:
             other = failed.get(source) or others.get(source)
             if other is None or other.state == "COMPLETED":
                 continue
@@ -74,16 +77,15 @@ def plan(failed: dict[Path, Status], others: dict[Path, Status]) -> tuple[list[G
             refused.append(f"{shown(one.run)}: {why}")
             continue
         kept[run] = kin
-        group = groups.setdefault(kin if kin[0] else (*kin, depth, *after), Group(after=after))
-        group.runs.append(one)
+        groups.setdefault(kin if kin[0] else (*kin, depth, *after), Group([], after)).runs.append(one)
     return list(groups.values()), refused
 
 
-def _in_order(failed: dict[Path, Status]) -> Iterator[tuple[int, Path]]:
+def _in_order(needs: dict[Path, list[Path]]) -> Iterator[tuple[int, Path]]:
     """Runs with how many others come before them, those first that need none of the others."""
-    waiting, depth = dict(failed), 0
+    waiting, depth = dict(needs), 0
     while waiting:
-        ready = [run for run, one in waiting.items() if waiting.keys().isdisjoint(_sources(one))]
+        ready = [run for run, sources in waiting.items() if waiting.keys().isdisjoint(sources)]
         for run in ready or list(waiting):  # a circle, which `plan` leaves out
             yield depth, run
             del waiting[run]
@@ -94,14 +96,13 @@ def _submitted(group: Group) -> str:
     """Submit a group; returns its job. Records change only once the cluster has taken it."""
     first, now = group.runs[0], time.time()
     configs = {one.run: validated(one.record.config, str(one.run / "job.json")) for one in group.runs}
-    batch = Batch(
-        first.record.name or first.run.name, _logs(first), configs, Profile.model_validate(first.record.profile)
-    )
+    name, profile = first.record.name or first.run.name, Profile.model_validate(first.record.profile)
+    batch = Batch(name, _logs(first), configs, profile, awaited(group.after))
     fresh = {one.run: replace(one.record, submitted=now, job=None, log=None, host=gethostname()) for one in group.runs}
     submission.private(batch.logs)
     if first.record.cluster == LOCAL:
         return submission.to_this_machine(batch, fresh)
-    return submission.to_slurm(batch, fresh, awaited(group.after))[0].partition("_")[0]
+    return submission.to_slurm(batch, fresh)[0].partition("_")[0]
 
 
 def _unfit(one: Status) -> str:

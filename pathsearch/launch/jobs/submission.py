@@ -29,12 +29,15 @@ TURNS = 10**6
 
 @dataclass(frozen=True)
 class Batch:
-    """Runs of one kind, by the folders they go to; `logs` is where the job's script and output are kept."""
+    """Runs of one kind, by the folders they go to; `logs` is where the job's script and output are kept, `after` the
+    jobs of SLURM that have to succeed first.
+    """
 
     name: str
     logs: Path
     runs: dict[Path, RunSettings]
     profile: Profile
+    after: tuple[str, ...] = ()
 
 
 def look_for_slurm() -> None:
@@ -89,11 +92,11 @@ def private(logs: Path) -> None:
     logs.chmod(0o700)
 
 
-def to_slurm(batch: Batch, prepared: dict[Path, Record], after: list[str]) -> list[str]:
+def to_slurm(batch: Batch, prepared: dict[Path, Record]) -> list[str]:
     """Submit, as one array where there are several runs; returns the jobs' ids. Raises with SLURM's own words."""
     executor = submitit.SlurmExecutor(folder=batch.logs, max_num_timeout=TURNS)
     executor.update_parameters(
-        **script.parameters(batch.profile, batch.name, batch.logs.resolve(), len(batch.runs), after)
+        **script.parameters(batch.profile, batch.name, batch.logs.resolve(), len(batch.runs), list(batch.after))
     )
     said = io.StringIO()
     try:

@@ -32,7 +32,8 @@ class Submission:
 def single(asked: Submission) -> list[Batch]:
     """One run."""
     endpoints.look_for(asked.settings.endpoints, asked.folder)
-    return [Batch(asked.name, asked.root / "jobs", {asked.root: asked.settings}, asked.profile)]
+    after = _awaited(asked, [asked.settings])
+    return [Batch(asked.name, asked.root / "jobs", {asked.root: asked.settings}, asked.profile, after)]
 
 
 def swept(asked: Submission, runs: dict[str, RunSettings]) -> list[Batch]:
@@ -40,14 +41,14 @@ def swept(asked: Submission, runs: dict[str, RunSettings]) -> list[Batch]:
     for settings in runs.values():
         endpoints.look_for(settings.endpoints, asked.folder)
     planned = sweeps.plan(runs, str(asked.root.resolve()))
-    found = []
+    found, after = [], _awaited(asked, list(runs.values()))
     # two vectors have no use for more
     small = asked.profile.model_copy(update={"nodes": 1, "gpus_per_node": min(2, asked.profile.gpus_per_node)})
     parts = (("endpoints", planned.trainings, small), (asked.name, planned.paths, asked.profile))
     for name, part, profile in parts:
         if part:
             below = {asked.root / where: settings for where, settings in part.items()}
-            found.append(Batch(name, asked.root / f"jobs-{name}", below, profile))
+            found.append(Batch(name, asked.root / f"jobs-{name}", below, profile, after))
     return found
 
 
@@ -56,7 +57,7 @@ def preview(asked: Submission, batches: list[Batch]) -> None:
     after: list[str] = []
     for batch in batches:
         if asked.cluster != LOCAL:
-            waits = awaited(_sources(batch, asked.folder, Path.cwd())) + after
+            waits = [*batch.after, *after]
             print(script.text(batch.profile, batch.name, batch.logs.resolve(), len(batch.runs), waits))
         after = [f"<job of {batch.name}>"]
     runs = {where: settings for batch in batches for where, settings in batch.runs.items()}
@@ -111,8 +112,8 @@ def _handed_over(batches: list[Batch], cluster: str, folder: Path, here: Path) -
     prepared = [submission.prepare(batch, cluster, folder, here) for batch in batches]
     found: list[tuple[Batch, str]] = []
     for batch, kept in zip(batches, prepared):
-        after = awaited(_sources(batch, folder, here)) + [job for _, job in found[-1:]]
-        ids = submission.to_slurm(batch, kept, list(dict.fromkeys(after)))
+        after = (*batch.after, *(job for _, job in found[-1:]))
+        ids = submission.to_slurm(replace(batch, after=after), kept)
         found.append((batch, ids[0].partition("_")[0]))
     return found
 
@@ -123,15 +124,17 @@ def said(job: str, runs: list[Path]) -> str:
     return f"job {job}: {'run' if len(runs) == 1 else f'{len(runs)} runs'} in {where}"
 
 
-def awaited(sources: list[Path]) -> list[str]:
+def awaited(sources: list[Path]) -> tuple[str, ...]:
     """The jobs of SLURM that carry out runs now, or are to."""
     jobs = [one.record.job for one in statuses(sources) if one.state in ALIVE and one.record.cluster != LOCAL]
-    return list(dict.fromkeys(job for job in jobs if job))
+    return tuple(job for job in jobs if job)
 
 
-def _sources(batch: Batch, folder: Path, here: Path) -> list[Path]:
-    configs = (settings.model_dump(mode="json") for settings in batch.runs.values())
-    return list(dict.fromkeys(source for config in configs for source in records.sources(config, folder, here)))
+def _awaited(asked: Submission, runs: list[RunSettings]) -> tuple[str, ...]:
+    """The jobs under way that find endpoints these runs name."""
+    configs = (settings.model_dump(mode="json") for settings in runs)
+    sources = (source for config in configs for source in records.sources(config, asked.folder, Path.cwd()))
+    return awaited(list(dict.fromkeys(sources)))
 
 
 def _refuse_running(runs: list[Path]) -> None:

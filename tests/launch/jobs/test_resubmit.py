@@ -33,7 +33,8 @@ def run(tmp_path):
 
 
 def planned(failed, others=()):
-    groups, refused = plan({one.run: one for one in failed}, {one.run: one for one in others})
+    needs = {one.run: sources(one.record.config, one.run.parent, one.run.parent) for one in failed}
+    groups, refused = plan({one.run: one for one in failed}, needs, {one.run: one for one in others})
     found = [([one.run.name for one in group.runs], [source.name for source in group.after]) for group in groups]
     return found, refused
 
