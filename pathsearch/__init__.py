@@ -4,12 +4,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pathsearch.errors import PathsearchError
+from pathsearch.machine import wait_asleep
 
 if TYPE_CHECKING:
     from pathsearch.api import Path, connect, network
     from pathsearch.storage import read
 
 __all__ = ["Path", "PathsearchError", "connect", "network", "read"]
+
+wait_asleep()  # before any module of the package imports torch
 
 
 def __getattr__(name: str) -> Any:
