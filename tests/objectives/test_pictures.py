@@ -64,7 +64,7 @@ def test_folders_of_images_are_decoded_once(tmp_path, monkeypatch):
     assert data.train.inputs[1, :, 0, 0].tolist() == [20, 40, 60]
     assert data.train.targets.tolist() == [0, 0, 0, 1, 1, 1]
     assert len(list((tmp_path / "cache" / "pathsearch").glob("*.npy"))) == 2
-    monkeypatch.setattr("pathsearch.objectives.data._decode_all", None)  # not needed a second time
+    monkeypatch.setattr("pathsearch.objectives.data.pictures.decoded", None)  # not needed a second time
     torch.testing.assert_close(settings.load().train.inputs, data.train.inputs)
 
 
