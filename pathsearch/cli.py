@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from pathsearch import cli_jobs
-from pathsearch.errors import PathsearchError, one_line
+from pathsearch.errors import PathsearchError, described, one_line
 from pathsearch.launch.jobs import work
 from pathsearch.launch.stop import signals
 
@@ -145,6 +145,6 @@ def main() -> None:
         if "--traceback" in sys.argv:
             raise
         known = isinstance(error, PathsearchError)
-        said = one_line(error) if known else f"{type(error).__name__}: {one_line(error)} (--traceback shows where)"
+        said = one_line(error) if known else f"{described(error)} (--traceback shows where)"
         print(f"pathsearch: {said}", file=sys.stderr)
         sys.exit(error.status if isinstance(error, PathsearchError) else 1)

@@ -2,7 +2,6 @@
 
 import ctypes
 import os
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from pathsearch.errors import PathsearchError
 from pathsearch.launch.endpoints import adopt_buffers
 from pathsearch.launch.settings import RunSettings
-from pathsearch.objectives import Objective, device_of
+from pathsearch.objectives import Objective, device_of, import_from
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Recipe:
     def open(self) -> Objective:
         """The live objective; raises PathsearchError where model, data or device are not to be had."""
         prepare_torch()
-        objective: Objective = self.settings.objective.open(self.size, device_of(self.device))
+        objective: Objective = self.settings.objective.open(self.size, device_of(self.device), self.folder)
         adopt_buffers(self.buffers, "the run", objective)
         return objective
 
@@ -42,7 +41,7 @@ class Recipe:
         if not self.here.is_dir():
             raise PathsearchError(f"folder {self.here} cannot be seen here: start the run in one that all nodes share")
         os.chdir(self.here)
-        sys.path.insert(0, str(self.folder))
+        import_from(self.folder)
         return self.open()
 
 

@@ -1,5 +1,9 @@
 """Objectives: what is minimised. A declaration of each kind, and `open`, which makes the live one."""
 
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, Literal, Union
 
 import torch
@@ -7,9 +11,9 @@ from pydantic import BeforeValidator, Field
 
 from pathsearch.errors import PathsearchError
 from pathsearch.objectives.blame import blamed
-from pathsearch.objectives.data import DataSettings, checked
+from pathsearch.objectives.data import Data, DataSettings, Split, checked
 from pathsearch.objectives.function import FunctionObjective
-from pathsearch.objectives.imports import importable, imported
+from pathsearch.objectives.imports import import_from, importable, imported
 from pathsearch.objectives.models import MODELS
 from pathsearch.objectives.network import NetworkObjective
 from pathsearch.objectives.protocol import Objective
@@ -26,10 +30,13 @@ class CallableSettings(Settings):
     target: str = Field(description="package.module:function")
     dtype: Dtype = "float64"
 
-    def open(self, size: int | None, device: torch.device) -> Objective:
+    def open(self, size: int | None, device: torch.device, folder: Path = Path()) -> Objective:
         if size is None:
             raise PathsearchError("a callable has no weights of its own: give endpoints.start and endpoints.end")
-        return FunctionObjective(imported(self.target), size, getattr(torch, self.dtype), device)
+        function = imported(self.target, "objective.target", folder)
+        return FunctionObjective(
+            function, size, getattr(torch, self.dtype), device, called=f"objective.target {self.target}"
+        )
 
 
 class SurfaceSettings(Settings):
@@ -38,7 +45,7 @@ class SurfaceSettings(Settings):
     name: Literal["muller-brown", "circle", "leps-harmonic", "two-modes-1d", "two-modes"]
     dtype: Dtype = "float64"
 
-    def open(self, size: int | None, device: torch.device) -> Objective:
+    def open(self, size: int | None, device: torch.device, folder: Path = Path()) -> Objective:
         surface = SURFACES[self.name]
         return FunctionObjective(surface.function, len(surface.start), getattr(torch, self.dtype), device)
 
@@ -61,27 +68,51 @@ class NetworkSettings(Settings):
     weight_decay: float = Field(0.0, ge=0, description="λ of ½λ|w|², part of the loss that is minimised")
     dtype: Dtype = "float32"
 
-    def open(self, size: int | None, device: torch.device) -> Objective:
-        with blamed("objective.data"):
-            data = checked(self.data.load(), self.loss)
-        outputs = 1 if self.loss == "mse" and data.outputs <= 2 else data.outputs
-        shape = tuple(data.train.inputs.shape[1:])
-
-        def make() -> Any:
-            if self.model.name in MODELS:
-                return MODELS[self.model.name](shape=shape, outputs=outputs, **self.model.args)
-            if ":" not in self.model.name:
-                raise PathsearchError(
-                    f"no built-in model {self.model.name!r}: there are {', '.join(MODELS)}; "
-                    "your own is named package.module:Class"
-                )
-            return imported(self.model.name)(**self.model.args)
-
+    def open(self, size: int | None, device: torch.device, folder: Path = Path()) -> Objective:
+        """The live objective; modules and files are looked for here and in `folder`, the configuration's."""
         dtype = getattr(torch, self.dtype)
-        with blamed(f"objective.model {self.model.name}"):
-            return NetworkObjective(
-                make, data, self.loss, self.batch, self.data.augment, self.weight_decay, dtype, device
+        with importable(folder):
+            with blamed("objective.data", passing=()):
+                data = checked(self.data.load(folder), self.loss, dtype)
+            if self.data.augment and data.train.inputs.ndim != 4:
+                shape = tuple(data.train.inputs.shape[1:])
+                raise PathsearchError(
+                    f"objective.data.augment crops images, the inputs have shape {shape}: leave it out"
+                )
+            make, called = self._model(data, folder)
+            if self.model.name in MODELS:
+                data = _real(data, dtype)
+            with blamed(called):
+                objective = NetworkObjective(
+                    make, data, self.loss, self.batch, self.data.augment, self.weight_decay, dtype, device, called
+                )
+        objective.remarks += data.remarks
+        return objective
+
+    def _model(self, data: Data, folder: Path) -> tuple[Callable[[], Any], str]:
+        """What makes the network anew, and how errors name it."""
+        name = self.model.name
+        called = f"objective.model {name}"
+        if name in MODELS:
+            outputs = 1 if self.loss == "mse" and data.outputs <= 2 else data.outputs
+            return partial(
+                MODELS[name], shape=tuple(data.train.inputs.shape[1:]), outputs=outputs, **self.model.args
+            ), called
+        if ":" not in name:
+            raise PathsearchError(
+                f"no built-in model {name!r}: there are {', '.join(MODELS)}; your own is named package.module:Class"
             )
+        if not data.train.inputs.is_floating_point():
+            called += f", whose inputs are {data.train.inputs.dtype} as the data set gives them,"
+        return partial(imported(name, "objective.model", folder), **self.model.args), called
+
+
+def _real(data: Data, dtype: torch.dtype) -> Data:
+    """The same data with the integers of a user's data set as real numbers, which the built-in networks want."""
+    if data.standardise or data.train.inputs.is_floating_point():
+        return data
+    train, test = (Split(split.inputs.to(dtype), split.targets) for split in (data.train, data.test))
+    return replace(data, train=train, test=test)
 
 
 ObjectiveSettings = Annotated[Union[CallableSettings, SurfaceSettings, NetworkSettings], Field(discriminator="name")]
@@ -102,5 +133,6 @@ __all__ = [
     "ObjectiveSettings",
     "SurfaceSettings",
     "device_of",
+    "import_from",
     "importable",
 ]
