@@ -22,7 +22,7 @@ from pathsearch.launch.stop import Stop
 from pathsearch.launch.versions import origin, versions
 from pathsearch.methods.stages import lengths
 from pathsearch.objectives import CallableSettings, Objective, importable
-from pathsearch.objectives.network import STATISTICS, NetworkObjective
+from pathsearch.objectives.network import NetworkObjective
 from pathsearch.objectives.surfaces import SURFACES
 from pathsearch.search import Position, Report, moving, search
 from pathsearch.storage.history import History, before
@@ -311,10 +311,10 @@ class _Session:
 
 
 def _buffers(objective: Objective) -> dict[str, Any]:
-    """The buffers that all points share, as arrays."""
+    """What all points share and is no coordinate, as arrays."""
     if not isinstance(objective, NetworkObjective):
         return {}
-    return {n: b.cpu().numpy() for n, b in objective.buffers.items() if n.rpartition(".")[2] not in STATISTICS}
+    return {name: value.cpu().numpy() for name, value in objective.shared.items()}
 
 
 def _first_guess(settings: RunSettings, objective: Objective, folder: Path) -> list[Any]:

@@ -80,7 +80,15 @@ class NetworkSettings(Settings):
         dtype = getattr(torch, self.dtype)
         with blamed(f"objective.model {self.model.name}"):
             return NetworkObjective(
-                make, data, self.loss, self.batch, self.data.augment, self.weight_decay, dtype, device
+                make,
+                data,
+                self.loss,
+                self.batch,
+                self.data.augment,
+                self.weight_decay,
+                dtype,
+                device,
+                self.model.name in MODELS,
             )
 
 

@@ -247,10 +247,6 @@ BROKEN = {
     "no parameters": (nn.Flatten, "no parameters"),
     "one output": (lambda: nn.Sequential(nn.Flatten(), nn.Linear(192, 1)), "1 outputs for 4 classes"),
     "a picture": (lambda: nn.Conv2d(3, 4, 1), r"must return a tensor of shape \(2, outputs\)"),
-    "instance norm": (
-        lambda: nn.Sequential(nn.InstanceNorm2d(3, affine=True, track_running_stats=True)),
-        "turn them off",
-    ),
 }
 
 
