@@ -23,6 +23,7 @@ from pathsearch.launch.versions import origin, versions
 from pathsearch.methods.stages import lengths
 from pathsearch.objectives import CallableSettings, Objective, importable
 from pathsearch.objectives.network import NetworkObjective
+from pathsearch.objectives.protocol import remarked
 from pathsearch.objectives.surfaces import SURFACES
 from pathsearch.search import Position, Report, moving, search
 from pathsearch.storage.history import History, before
@@ -134,6 +135,7 @@ class _Session:
         chain, self.chain = self.chain or self._first_guess(), []  # the holder has it now
         self.holder.load(chain, [], {})
         self._stacked()
+        self._pass_on()
         self.watcher.log(f"begins: {self.objective.size} parameters {self.holder.describe()}")
         return Position(pivots=len(chain))
 
@@ -196,8 +198,14 @@ class _Session:
             60 * self.settings.checkpoint.minutes
         )
 
+    def _pass_on(self) -> None:
+        """Log what this process's objective has to say; actors' ones come by the holder."""
+        for line in remarked(self.objective):
+            self.watcher.log(line)
+
     def _tick(self, position: Position, count: int) -> None:
         self.watcher.tick(count)
+        self._pass_on()
         self.reached = max(self.reached, (self.reached[0], len(self.points)))
         if self._pause():
             self._save(position, "running")
@@ -228,6 +236,7 @@ class _Session:
         self.summary["chord"] = float(np.sqrt(chords[-1, -1]))
         self.summary["disagreement"] = measure.disagreement(self.holder, position.pivots)
         self.summary["as_loaded"] = self._as_loaded(position.pivots)
+        self._pass_on()
         self.points.clear()
         self._save(position, "finished")
 

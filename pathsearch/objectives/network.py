@@ -1,13 +1,11 @@
 """A network on a data set as a function of one flat weight vector; the module itself is never changed."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
@@ -16,35 +14,19 @@ from pathsearch.errors import PathsearchError
 from pathsearch.numerics.seeds import Key, derive
 from pathsearch.objectives.batches import Batches
 from pathsearch.objectives.blame import blamed
-from pathsearch.objectives.carrier import Carrier, State, dense, same
+from pathsearch.objectives.carrier import Carrier, State, dense, fitted, same
 from pathsearch.objectives.data import Data
 from pathsearch.objectives.generators import seeded
+from pathsearch.objectives.losses import LOSSES, classes, refuse_outputs
 from pathsearch.objectives.memory import allocations
-from pathsearch.objectives.statistics import Seen, differ, kinds
+from pathsearch.objectives.probe import Probe, differ
+from pathsearch.objectives.statistics import kinds
 
-DROPOUT, INITIAL, MEASURING, PROBE = 3, 4, 5, 6  # what a seed is for
+DROPOUT, INITIAL, MEASURING = 3, 4, 5  # what a seed is for
 MEASURING_CHUNK = 500  # examples at once where no gradient is needed, as far as memory suffices
-PROBED = 32  # examples of the passes that look what a network does
-SPREAD = 0.3  # of the weights of these passes around the untrained ones, in units of a layer's usual scale
+PROBED = 16  # examples of the passes that look what a network does
 
 Found = TypeVar("Found")
-
-
-def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Cross-entropy summed over a batch; outputs [b, classes]."""
-    return F.cross_entropy(outputs, targets, reduction="sum")
-
-
-def mse(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Squared error summed over a batch, averaged over outputs; classes count as 0/1 or one-hot targets."""
-    if targets.is_floating_point() or outputs.shape[1] == 1:
-        wanted = targets.to(outputs.dtype).reshape(outputs.shape)
-    else:
-        wanted = F.one_hot(targets, outputs.shape[1]).to(outputs.dtype)
-    return F.mse_loss(outputs, wanted, reduction="sum") / outputs.shape[1]
-
-
-LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"cross_entropy": cross_entropy, "mse": mse}
 
 
 class NetworkObjective:
@@ -71,7 +53,7 @@ class NetworkObjective:
     ) -> None:
         self.make, self.dtype, self.device, self.weight_decay = make, dtype, device, weight_decay
         self._foreign = not built_in
-        self._carrier = Carrier(self._built(0))
+        self._carrier = self._built(0)
         self.module = self._carrier.module
         trained = self._carrier.trained
         self.table = [(name, tuple(parameter.shape)) for name, parameter in trained.items()]
@@ -89,17 +71,17 @@ class NetworkObjective:
         self.loss_sum = LOSSES[loss]
         self.remarks: list[str] = []
         """Lines worth telling the user that came up; who drives the objective takes them out."""
+        self._said: set[str] = set()
         self._adopted: set[str] = set()
         self.together = 1 << 30
         """Most weight vectors that `losses_and_gradients` has memory for, as far as is known."""
         self.chunk = min(MEASURING_CHUNK, max(len(self.train), len(self.test)))
         """Most examples at once in measuring, as far as is known."""
         self._batch: tuple[Key, tuple[Tensor, Tensor]] | None = None
-        self._try(data.outputs)
-        self._probed = self._probe_weights()
-        self._kinds = kinds(self._carrier, self._look)
-        self._stateless = self._works_stateless()
-        del self._probed
+        self._try(loss, data.outputs)
+        probe = self._probe()
+        self._kinds = kinds(probe)
+        self._stateless = probe.stateless()
         self.stochastic = self.train.size < len(self.train) or self.train.augment or self._kinds.draws
 
     @property
@@ -136,8 +118,9 @@ class NetworkObjective:
             else:
                 self._refuse_stateful()
                 views = [part.requires_grad_() for part in self._carrier.copied(weights)]
-                data_loss = self._data_loss(key, partial(mean_loss, views, self.state))
-                gradient = _gradient(data_loss, views)
+                with self._carrier.restored():
+                    data_loss = self._data_loss(key, partial(mean_loss, views, self.state))
+                    gradient = _gradient(data_loss, views)
         if self.weight_decay:
             gradient.add_(weights, alpha=self.weight_decay)
         return data_loss.detach() + self._penalty(weights), gradient
@@ -146,13 +129,17 @@ class NetworkObjective:
         """Losses [n] and gradients [n, size] at several weight vectors [n, size], worked out as one batch."""
         self._refuse_stateful()
         inputs, targets = self._drawn(key)
-        parts = weights.split(self.sizes, dim=1)
+        own = weights.clone() if self._foreign else weights  # the network may write to them
+        parts = own.split(self.sizes, dim=1)
         views = [part.reshape(len(weights), *shape) for part, (_, shape) in zip(parts, self.table)]
-        ways = {name: 0 if name in self._kinds.changing else None for name in self.state}
-        state = {n: each.expand(len(weights), *each.shape) if ways[n] == 0 else each for n, each in self.state.items()}
+        # each point has buffers of its own to write to; frozen parameters may be large
+        ways = {name: None if name in self._carrier.frozen else 0 for name in self.state}
+        state = {
+            n: each if ways[n] is None else each.expand(len(weights), *each.shape) for n, each in self.state.items()
+        }
         both = vmap(grad_and_value(self._mean_loss), in_dims=(0, ways, None, None), randomness="same")
-        with self._user_code(derive(DROPOUT, key.seed, key.step)):
-            gradients, losses = both(views, state, inputs, targets)
+        with self._carrier.restored(), self._carrier.user_code(derive(DROPOUT, key.seed, key.step)):
+            gradients, losses = both(views, state, self._carrier.given(inputs), targets)
         gradient = torch.cat([part.reshape(len(weights), -1) for part in gradients], dim=1)
         if self.weight_decay:
             gradient.add_(weights, alpha=self.weight_decay)
@@ -170,30 +157,31 @@ class NetworkObjective:
     def measure_with(self, weights: Tensor, buffers: dict[str, NDArray[Any]]) -> dict[str, float]:
         """As `measure`, with given buffers: an endpoint with the running statistics it was saved with."""
         given = {name: torch.from_numpy(value) for name, value in buffers.items() if name in self.state}
-        state = {**self.state, **{name: _as(value, self.state[name]) for name, value in given.items()}}
+        state = {**self.state, **{name: fitted(value, self.state[name]) for name, value in given.items()}}
         return self._fitting(lambda chunk: self._measured(weights, state, chunk))
 
     def predictions(self, weights: Tensor) -> NDArray[np.int64] | None:
         if self.test.targets.is_floating_point():
             return None
 
-        def classes(chunk: int) -> Tensor:
+        def predicted(chunk: int) -> Tensor:
             state = self._estimated(weights, chunk)
-            return torch.cat([_classes(out) for out, _ in self._outputs(weights, state, self.test, chunk)])
+            return torch.cat([classes(out) for out, _ in self._outputs(weights, state, self.test, chunk)])
 
-        return np.asarray(self._fitting(classes).cpu().numpy(), dtype=np.int64)
+        return np.asarray(self._fitting(predicted).cpu().numpy(), dtype=np.int64)
 
     def reestimated(self, weights: Tensor) -> State:
         """The state with statistics averaged over the training set, un-augmented, dropout off."""
         return self._fitting(lambda chunk: self._estimated(weights, chunk))
 
     def initial(self, seed: int) -> Tensor:
-        carrier = Carrier(self._built(seed))
-        other = [n for n in self._kinds.shared if not same(carrier.made[n], self._carrier.made[n])]
-        if other:
+        carrier = self._built(seed)
+        drawn = [name for name in self._kinds.shared if not same(carrier.made[name], self._carrier.made[name])]
+        if drawn:
+            some = ", ".join(drawn[:3]) + (f" and {len(drawn) - 3} more" if len(drawn) > 3 else "")
             self._remark(
-                f"{', '.join(other)}: no coordinates, and drawn at random when the network is made; the same for all "
-                "points of a path, whatever the seed of an endpoint"
+                f"{some}: no coordinates, but drawn at random when the network is made; all points of a path share "
+                "them, whatever the seeds of its endpoints"
             )
         return self.flat(dict(carrier.trained))
 
@@ -206,15 +194,17 @@ class NetworkObjective:
         for name in self._kinds.shared:
             if name not in values:
                 continue
-            what = f"{'frozen parameter' if name in self._carrier.frozen else 'buffer'} {name!r} of {source}"
+            what = f"{self._carrier.kind(name)} of {source}"
             mine, value = self.state[name], dense(values[name].detach())
             if value.shape != mine.shape:
                 raise PathsearchError(f"{what} has shape {tuple(value.shape)}, the network's has {tuple(mine.shape)}")
             if value.is_complex() and not mine.is_complex():
                 raise PathsearchError(f"{what} is complex, the network's is not")
-            taken[name] = _as(value, mine)
+            taken[name] = fitted(value, mine)
             if name in self._adopted and not same(mine, taken[name]):
-                raise PathsearchError(f"{what} differs from the other endpoint's: no path joins them")
+                if self._matters(name, taken[name]):
+                    raise PathsearchError(f"{what} differs from the other endpoint's: no path joins them")
+                del taken[name]
         self.state.update(taken)
         self._adopted.update(taken)
 
@@ -245,7 +235,8 @@ class NetworkObjective:
         return found
 
     def _remark(self, line: str) -> None:
-        if line not in self.remarks:
+        if line not in self._said:
+            self._said.add(line)
             self.remarks.append(line)
 
     def _estimated(self, weights: Tensor, chunk: int) -> State:
@@ -255,7 +246,7 @@ class NetworkObjective:
 
         def once(state: State, inputs: Tensor, number: int) -> State:
             with self._carrier.holding(weights, state), self._carrier.measuring(layers):
-                self._forward(inputs, derive(MEASURING, number))
+                self._carrier.run(inputs, derive(MEASURING, number))
                 return self._carrier.written()
 
         parts = enumerate(self.train.whole(chunk))
@@ -272,7 +263,7 @@ class NetworkObjective:
                 if targets.is_floating_point():
                     wrong += torch.nan
                 else:
-                    wrong += (_classes(outputs) != targets).sum()
+                    wrong += (classes(outputs) != targets).sum()
             found[f"{name}_loss"], found[f"{name}_error"] = float(loss) / len(split), float(wrong) / len(split)
         found["train_loss_l2"] = found["train_loss"] + float(self._penalty(weights))
         return found
@@ -280,37 +271,27 @@ class NetworkObjective:
     def _outputs(self, weights: Tensor, state: State, split: Batches, chunk: int) -> Iterator[tuple[Tensor, Tensor]]:
         for number, (inputs, targets) in enumerate(split.whole(chunk)):
             with self._carrier.holding(weights, state), self._carrier.measuring():
-                outputs = self._forward(inputs, derive(MEASURING, number))
+                outputs = self._carrier.run(inputs, derive(MEASURING, number))
             yield outputs, targets
 
-    def _forward(self, inputs: Tensor, seed: int) -> Tensor:
-        with self._user_code(seed):
-            outputs: Tensor = self.module(self._given(inputs))
-        return outputs
-
-    def _given(self, inputs: Tensor) -> Tensor:
-        """Inputs for the network, its own where it may write to them: the next pass has the same."""
-        return inputs.clone() if self._foreign else inputs
-
-    @contextmanager
-    def _user_code(self, seed: int) -> Iterator[Callable[[], bool]]:
-        with seeded(seed, self.device, self._foreign) as drawn, blamed("the network"), allocations():
-            yield drawn
-
-    def _try(self, classes: int) -> None:
+    def _try(self, loss: str, classes: int) -> None:
         """Raise PathsearchError where the network does not give one row of outputs for each example."""
         inputs, targets = self.train.first(2)
-        with torch.no_grad(), self._carrier.measuring():
-            outputs = self._forward(inputs, 0)
-        wanted = f"a tensor of shape ({len(inputs)}, outputs)"
-        if not isinstance(outputs, Tensor) or outputs.ndim != 2 or len(outputs) != len(inputs):
-            shape = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
-            raise PathsearchError(f"the network must return {wanted} for {len(inputs)} examples, it returned {shape}")
-        alone = outputs.shape[1] == 1 and self.loss_sum is mse and classes <= 2
-        if not alone and not targets.is_floating_point() and outputs.shape[1] < classes:
-            raise PathsearchError(f"the network has {outputs.shape[1]} outputs for {classes} classes")
-        if targets.is_floating_point() and outputs.shape[1] != 1:
-            raise PathsearchError(f"the network has {outputs.shape[1]} outputs for targets that are one number each")
+        made = self.flat(dict(self._carrier.trained))
+        with torch.no_grad(), self._carrier.holding(made, self.state), self._carrier.measuring():
+            outputs = self._carrier.run(inputs, derive(MEASURING, 0))
+        refuse_outputs(outputs, targets, loss, classes)
+
+    def _probe(self) -> Probe:
+        inputs, _ = self.train.first(min(PROBED, self.train.size))
+        return Probe(self._carrier, inputs)
+
+    def _matters(self, name: str, value: Tensor) -> bool:
+        """Whether the network's output, in training mode or in evaluation mode, is another with this value."""
+        probe = self._probe()
+        mine, other = self.state, {**self.state, name: value}
+        modes: tuple[tuple[nn.Module, ...] | None, ...] = (None, ())
+        return any(differ(probe.look(mine, 0, mode).outputs, probe.look(other, 0, mode).outputs) for mode in modes)
 
     def _drawn(self, key: Key) -> tuple[Tensor, Tensor]:
         if self._batch is None or self._batch[0] != key:
@@ -319,8 +300,8 @@ class NetworkObjective:
 
     def _data_loss(self, key: Key, mean_loss: Callable[..., Tensor]) -> Tensor:
         inputs, targets = self._drawn(key)
-        with self._user_code(derive(DROPOUT, key.seed, key.step)):
-            return mean_loss(self._given(inputs), targets)
+        with self._carrier.user_code(derive(DROPOUT, key.seed, key.step)):
+            return mean_loss(self._carrier.given(inputs), targets)
 
     def _forward_loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
         return self.loss_sum(self.module(inputs), targets) / len(targets)
@@ -343,70 +324,18 @@ class NetworkObjective:
             return torch.zeros((), dtype=torch.float64, device=weights.device)
         return 0.5 * self.weight_decay * torch.linalg.vector_norm(weights, dtype=torch.float64) ** 2
 
-    def _built(self, seed: int) -> nn.Module:
+    def _built(self, seed: int) -> Carrier:
         with seeded(derive(INITIAL, seed), self.device, self._foreign):
             module = self.make()
         if not isinstance(module, nn.Module):
             raise PathsearchError(f"objective.model must make an nn.Module, it made {type(module).__name__}")
         module = module.to(self.device)
         # of floating-point tensors only: .to(dtype) would make complex ones real
-        return (module.double() if self.dtype == torch.float64 else module.float()).train()
-
-    def _probe_weights(self) -> Tensor:
-        """Weights that are nowhere special: layers that start at zero hide what is before them."""
-        parts = [parameter.detach() for parameter in self._carrier.trained.values()]
-        random = torch.Generator().manual_seed(derive(PROBE))
-        noise = [torch.randn(part.shape, generator=random, dtype=self.dtype).to(self.device) for part in parts]
-        scales = [SPREAD / (part[0].numel() if part.ndim > 1 else 10) ** 0.5 for part in parts]
-        near = [part + scale * each for part, scale, each in zip(parts, scales, noise)]
-        self._probed = torch.cat([part.reshape(-1) for part in near])
-        made = torch.cat([part.reshape(-1) for part in parts])
-        return self._probed if self._look(self.state).outputs.isfinite().all() else made
-
-    def _look(
-        self,
-        state: State,
-        seed: int = 0,
-        layers: Sequence[nn.Module] | None = None,
-        dtype: torch.dtype | None = None,
-        half: bool = False,
-    ) -> Seen:
-        """See `statistics.Look`."""
-        count = min(PROBED, self.train.size)
-        inputs, _ = self.train.first(count // 2 if half and count > 3 else count)
-        weights = self._probed
-        if dtype is not None:
-            state = {name: each.to(dtype) if each.is_floating_point() else each for name, each in state.items()}
-            inputs, weights = inputs.to(dtype) if inputs.is_floating_point() else inputs, weights.to(dtype)
-        mode = nullcontext() if layers is None else self._carrier.measuring(layers)
-        with torch.no_grad(), self._carrier.holding(weights, state), mode, self._user_code(seed) as drawn:
-            outputs = self.module(self._given(inputs))
-            return Seen(outputs.detach(), self._carrier.written(), drawn())
-
-    def _works_stateless(self) -> bool:
-        """Whether the network does the same with tensors that are not its own in place of its parameters."""
-        wanted = self._look(self.state).outputs
-        inputs, _ = self.train.first(len(wanted))
-        tensors = {**dict(zip(self.names, self._carrier.copied(self._probed))), **self.state}
-        try:
-            with torch.no_grad(), self._user_code(0):
-                copies = {name: each.clone() for name, each in tensors.items()}
-                return not differ(functional_call(self.module, copies, (self._given(inputs),)), wanted)
-        except PathsearchError:
-            return False
+        module = module.double() if self.dtype == torch.float64 else module.float()
+        return Carrier(module.train(), self.device, self._foreign)
 
 
 def _gradient(loss: Tensor, parameters: list[Tensor]) -> Tensor:
     with blamed("the network's gradient"), allocations():
         parts = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
     return torch.cat([part.reshape(-1) for part in parts])
-
-
-def _as(value: Tensor, like: Tensor) -> Tensor:
-    """A value as another tensor is: its precision, device and layout."""
-    value = value.to(like.device, like.dtype)
-    return value if like.layout == torch.strided else value.to_sparse(layout=like.layout)
-
-
-def _classes(outputs: Tensor) -> Tensor:
-    return (outputs[:, 0] > 0.5).long() if outputs.shape[1] == 1 else outputs.argmax(dim=1)

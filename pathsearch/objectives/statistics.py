@@ -5,47 +5,22 @@ Found by looking at what passes change and what outputs depend on, not by names 
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import SyncBatchNorm, _BatchNorm
 
 from pathsearch.errors import PathsearchError
-from pathsearch.objectives.carrier import Carrier, State, dense, same
+from pathsearch.objectives.carrier import State, same
+from pathsearch.objectives.probe import Probe, Seen, differ
 
 AVERAGED = {"running_mean": 0, "running_var": 1, "num_batches_tracked": 0}
 """Statistics of torch's batch norms, and where they start: without a momentum they are averages over all batches."""
-CLOSE = 1e-5  # outputs that differ by less of their largest element are one output: kernels of GPUs add in any order
 SEEDS = 3  # passes that look for what changes: layers may be skipped at random
 PROBES: tuple[tuple[torch.dtype | None, float], ...] = ((torch.float64, 1e-9), (None, 1e-3))
 """Precisions in which an update is looked at, and how well it must be affine; the network's own where it allows no
 other."""
-
-
-class Seen(NamedTuple):
-    """What a pass gave: outputs [b, …], the state it left, whether it drew random numbers."""
-
-    outputs: Tensor
-    left: State
-    drew: bool
-
-
-class Look(Protocol):
-    """A pass over a few examples, or half of them, at weights that are nowhere special.
-
-    `layers` None is training mode, else evaluation mode but for them; dtype None is the network's own.
-    """
-
-    def __call__(
-        self,
-        state: State,
-        seed: int = 0,
-        layers: Sequence[nn.Module] | None = None,
-        dtype: torch.dtype | None = None,
-        half: bool = False,
-    ) -> Seen:
-        """What it gives. Raises PathsearchError where the network fails."""
 
 
 Pass = Callable[[State], State]
@@ -57,15 +32,14 @@ class Kinds:
     """The kinds of a network's state.
 
     shared: what training leaves alone. averaged: statistics of torch's own batch norms in training mode. rates: those
-    of other layers, which move by (1 − rate)·old + rate·new. layers: all that have such statistics. changing: what a
-    pass in training mode may write to. draws: whether the output in training mode is random.
+    of other layers, which move by (1 − rate)·old + rate·new. layers: all that have such statistics. draws: whether
+    the output in training mode is random.
     """
 
     shared: tuple[str, ...]
     averaged: dict[str, int]
     rates: dict[str, Tensor]
     layers: tuple[nn.Module, ...]
-    changing: frozenset[str]
     draws: bool
 
     def estimated(self, state: State, passes: Iterable[Pass]) -> State:
@@ -96,9 +70,9 @@ def own(layer: nn.Module) -> bool:
     return isinstance(layer, _BatchNorm) and type(layer).forward in (_BatchNorm.forward, SyncBatchNorm.forward)
 
 
-def kinds(carrier: Carrier, look: Look) -> Kinds:
+def kinds(probe: Probe) -> Kinds:
     """Sort a network's state; raises PathsearchError naming what no point of a path could be given."""
-    made = carrier.made
+    carrier, look, made = probe.carrier, probe.look, probe.carrier.made
     passes = [look(made, seed) for seed in range(SEEDS)]
     again = look(made, 0)
     if differ(passes[0].outputs, again.outputs):
@@ -118,49 +92,50 @@ def kinds(carrier: Carrier, look: Look) -> Kinds:
     others = [name for name in made if name in changed and name not in averaged]
     rates: dict[str, Tensor] = {}
     if others:
-        _refuse_memory(carrier, look, others, passes[0])
-        needed = _needed(look, made, others, passes[0].left, ())
+        _refuse_memory(probe, others, passes[0])
+        needed = _needed(probe, others, passes[0].left, ())
         layers += [layer for layer in {id(o): o for o in map(carrier.owner, needed)}.values() if layer not in layers]
-        rates = _rates(carrier, look, needed, layers)
+        rates = _rates(probe, needed, layers)
     shared = tuple(name for name in made if name not in changed and name not in averaged)
-    return Kinds(shared, averaged, rates, tuple(layers), frozenset({*changed, *averaged}), any(p.drew for p in passes))
+    return Kinds(shared, averaged, rates, tuple(layers), any(p.drew for p in passes))
 
 
-def _refuse_memory(carrier: Carrier, look: Look, names: list[str], first: Seen) -> None:
+def _refuse_memory(probe: Probe, names: list[str], first: Seen) -> None:
     """Raise PathsearchError where the output in training mode depends on what training itself changes."""
-    needed = _needed(look, carrier.made, names, first.left, None)
+    needed = _needed(probe, names, first.left, None)
     if not needed:
         return
-    part = carrier.owner(needed[0])
+    part, which = probe.carrier.owner(needed[0]), probe.carrier.kind(needed[0])
     if any("SpectralNorm" in type(each).__name__ for each in (part, *part._forward_pre_hooks.values())):
         raise PathsearchError(
-            f"buffer {needed[0]!r} belongs to spectral norm, whose vectors follow the weights over many steps of "
-            "training, so a point of a path has none: use weight_norm, or fold the norm into the weights by "
-            "remove_parametrizations or remove_spectral_norm"
+            f"{which} belongs to spectral norm, whose vectors follow the weights over many steps of training, so a "
+            "point of a path has none: use weight_norm, or fold the norm into the weights by remove_parametrizations "
+            "or remove_spectral_norm"
         )
     raise PathsearchError(
-        f"{_kind(carrier, needed[0])} {needed[0]!r} is changed by training and enters the output in training mode, so "
-        "its value depends on the steps before, and a point of a path has none: leave that layer out, or keep it in "
-        "evaluation mode by overriding train()"
+        f"{which} is changed by training and enters the output in training mode, so its value depends on the steps "
+        "before, and a point of a path has none: leave that layer out, or keep it in evaluation mode by overriding "
+        "train()"
     )
 
 
-def _needed(look: Look, made: State, names: list[str], left: State, layers: Sequence[nn.Module] | None) -> list[str]:
-    """Those of `names` on which the output depends; layers as in `Look`."""
-    wanted = look(made, 0, layers).outputs
+def _needed(probe: Probe, names: list[str], left: State, layers: Sequence[nn.Module] | None) -> list[str]:
+    """Those of `names` on which the output depends; layers as in `Probe.look`."""
+    made = probe.carrier.made
+    wanted = probe.look(made, 0, layers).outputs
 
     def depends(some: list[str]) -> bool:
         others = ({name: left[name] for name in some}, {name: _shifted(made[name]) for name in some})
-        return any(_other(look, {**made, **other}, layers, wanted) for other in others)
+        return any(_other(probe, {**made, **other}, layers, wanted) for other in others)
 
     if not depends(names):
         return []
     return [name for name in names if depends([name])] or names
 
 
-def _other(look: Look, state: State, layers: Sequence[nn.Module] | None, wanted: Tensor) -> bool:
+def _other(probe: Probe, state: State, layers: Sequence[nn.Module] | None, wanted: Tensor) -> bool:
     try:
-        return differ(look(state, 0, layers).outputs, wanted)
+        return differ(probe.look(state, 0, layers).outputs, wanted)
     except PathsearchError:
         return False  # a value that the network has no use for, such as an index out of range, tells nothing
 
@@ -174,11 +149,11 @@ def _shifted(tensor: Tensor) -> Tensor:
     return tensor + min(1_000_000, torch.iinfo(tensor.dtype).max // 2)
 
 
-def _rates(carrier: Carrier, look: Look, names: list[str], layers: list[nn.Module]) -> dict[str, Tensor]:
+def _rates(probe: Probe, names: list[str], layers: list[nn.Module]) -> dict[str, Tensor]:
     """How fast each statistic moves: 1 − the slope of the affine map by which a pass changes it."""
     for dtype, close in PROBES:
         try:
-            slopes = [_slopes(carrier.made, look, names, layers, dtype, close, half) for half in (False, True)]
+            slopes = [_slopes(probe, names, layers, dtype, close, half) for half in (False, True)]
         except PathsearchError:
             if dtype is None:
                 raise
@@ -188,7 +163,7 @@ def _rates(carrier: Carrier, look: Look, names: list[str], layers: list[nn.Modul
         first, second = (each.get(name) for each in slopes)
         if first is None or second is None or not torch.allclose(first, second, rtol=0, atol=close):
             raise PathsearchError(
-                f"{_kind(carrier, name)} {name!r} is changed by training in a way that cannot be worked out at a "
+                f"{probe.carrier.kind(name)} is changed by training in a way that cannot be worked out at a "
                 "point of a path: only averages that move by (1 − momentum)·old + momentum·new can; leave that layer "
                 "out, or keep it in evaluation mode by overriding train()"
             )
@@ -196,8 +171,7 @@ def _rates(carrier: Carrier, look: Look, names: list[str], layers: list[nn.Modul
 
 
 def _slopes(
-    made: State,
-    look: Look,
+    probe: Probe,
     names: list[str],
     layers: list[nn.Module],
     dtype: torch.dtype | None,
@@ -205,13 +179,14 @@ def _slopes(
     half: bool,
 ) -> State:
     """Slopes of the maps that are affine and forget: found from two starts, held against a third."""
+    made = probe.carrier.made
     names = [name for name in names if made[name].is_floating_point()]
     wide = {name: made[name].to(dtype or made[name].dtype) for name in names}
     random = torch.Generator().manual_seed(0)
     third = {n: torch.rand(each.shape, generator=random, dtype=each.dtype).to(each.device) for n, each in wide.items()}
 
     def ends(starts: State) -> State:
-        return look({**made, **starts}, 0, layers, dtype, half).left
+        return probe.look({**made, **starts}, 0, layers, dtype, half).left
 
     zero, one = (ends({n: torch.full_like(each, start) for n, each in wide.items()}) for start in (0.0, 1.0))
     last = ends(third)
@@ -225,16 +200,3 @@ def _slopes(
         if (miss <= close * scale).all() and (slope > -close).all() and (slope < 1.0 - 1e-9).all():
             slopes[name] = slope
     return slopes
-
-
-def differ(a: Tensor, b: Tensor) -> bool:
-    """Whether outputs [b, …] are others, by more than the order of additions may make."""
-    a, b = dense(a).detach(), dense(b).detach()
-    if a.shape != b.shape:
-        return True
-    scale = float(b.abs().nan_to_num().max()) if b.numel() else 0.0
-    return not torch.allclose(a, b, rtol=0, atol=CLOSE * scale, equal_nan=True)
-
-
-def _kind(carrier: Carrier, name: str) -> str:
-    return "frozen parameter" if name in carrier.frozen else "buffer"
