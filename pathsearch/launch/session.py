@@ -92,6 +92,8 @@ class _Session:
         if past is None:
             self.chain = self._first_guess()
         else:
+            if past.groups["parameters"]["name"].tolist() != [name for name, _ in self.objective.table]:
+                raise PathsearchError(f"{self.file} holds a path of other parameters: name another folder with --out")
             endpoints.adopt_buffers(past.groups["buffers"], str(self.file), self.objective)
         elsewhere = replace(recipe, device=settings.device, buffers=_buffers(self.objective))
         holder = settings.holder.on(settings.device)
@@ -302,7 +304,8 @@ class _Session:
                 "shape": (("tensor",), np.array(["x".join(map(str, shape)) for _, shape in table])),
                 "offset": (("tensor",), np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)),
             },
-            "buffers": {n: (tuple(f"{n}_{i}" for i in range(b.ndim)), b) for n, b in _buffers(self.objective).items()},
+            # no tensor has the name of these dimensions: what a dot follows is a layer
+            "buffers": {n: (tuple(f"{n}.{i}" for i in range(b.ndim)), b) for n, b in _buffers(self.objective).items()},
             "history": self.history.variables(),
             **self.profiles,
         }
