@@ -22,7 +22,8 @@ from pathsearch.launch.stop import Stop
 from pathsearch.launch.versions import origin, versions
 from pathsearch.methods.stages import lengths
 from pathsearch.objectives import CallableSettings, Objective, importable
-from pathsearch.objectives.network import STATISTICS, NetworkObjective
+from pathsearch.objectives.network import NetworkObjective
+from pathsearch.objectives.protocol import remarked
 from pathsearch.objectives.surfaces import SURFACES
 from pathsearch.search import Position, Report, moving, search
 from pathsearch.storage.history import History, before
@@ -91,6 +92,8 @@ class _Session:
         if past is None:
             self.chain = self._first_guess()
         else:
+            if past.groups["parameters"]["name"].tolist() != [name for name, _ in self.objective.table]:
+                raise PathsearchError(f"{self.file} holds a path of other parameters: name another folder with --out")
             endpoints.adopt_buffers(past.groups["buffers"], str(self.file), self.objective)
         elsewhere = replace(recipe, device=settings.device, buffers=_buffers(self.objective))
         holder = settings.holder.on(settings.device)
@@ -134,6 +137,7 @@ class _Session:
         chain, self.chain = self.chain or self._first_guess(), []  # the holder has it now
         self.holder.load(chain, [], {})
         self._stacked()
+        self._pass_on()
         self.watcher.log(f"begins: {self.objective.size} parameters {self.holder.describe()}")
         return Position(pivots=len(chain))
 
@@ -196,8 +200,14 @@ class _Session:
             60 * self.settings.checkpoint.minutes
         )
 
+    def _pass_on(self) -> None:
+        """Log what this process's objective has to say; actors' ones come by the holder."""
+        for line in remarked(self.objective):
+            self.watcher.log(line)
+
     def _tick(self, position: Position, count: int) -> None:
         self.watcher.tick(count)
+        self._pass_on()
         self.reached = max(self.reached, (self.reached[0], len(self.points)))
         if self._pause():
             self._save(position, "running")
@@ -228,6 +238,7 @@ class _Session:
         self.summary["chord"] = float(np.sqrt(chords[-1, -1]))
         self.summary["disagreement"] = measure.disagreement(self.holder, position.pivots)
         self.summary["as_loaded"] = self._as_loaded(position.pivots)
+        self._pass_on()
         self.points.clear()
         self._save(position, "finished")
 
@@ -293,7 +304,8 @@ class _Session:
                 "shape": (("tensor",), np.array(["x".join(map(str, shape)) for _, shape in table])),
                 "offset": (("tensor",), np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)),
             },
-            "buffers": {n: (tuple(f"{n}_{i}" for i in range(b.ndim)), b) for n, b in _buffers(self.objective).items()},
+            # no tensor has the name of these dimensions: what a dot follows is a layer
+            "buffers": {n: (tuple(f"{n}.{i}" for i in range(b.ndim)), b) for n, b in _buffers(self.objective).items()},
             "history": self.history.variables(),
             **self.profiles,
         }
@@ -311,10 +323,10 @@ class _Session:
 
 
 def _buffers(objective: Objective) -> dict[str, Any]:
-    """The buffers that all points share, as arrays."""
+    """What all points share and is no coordinate, as arrays."""
     if not isinstance(objective, NetworkObjective):
         return {}
-    return {n: b.cpu().numpy() for n, b in objective.buffers.items() if n.rpartition(".")[2] not in STATISTICS}
+    return {name: value.cpu().numpy() for name, value in objective.shared.items()}
 
 
 def _first_guess(settings: RunSettings, objective: Objective, folder: Path) -> list[Any]:

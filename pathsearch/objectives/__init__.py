@@ -84,7 +84,16 @@ class NetworkSettings(Settings):
                 data = _real(data, dtype)
             with blamed(called):
                 objective = NetworkObjective(
-                    make, data, self.loss, self.batch, self.data.augment, self.weight_decay, dtype, device, called
+                    make,
+                    data,
+                    self.loss,
+                    self.batch,
+                    self.data.augment,
+                    self.weight_decay,
+                    dtype,
+                    device,
+                    self.model.name in MODELS,
+                    called,
                 )
         objective.remarks += data.remarks
         return objective

@@ -4,7 +4,7 @@ Every array has dimension scales, so `xarray.open_dataset("path.h5", group=…, 
 
     /                       attributes: format, format_version, state, config, position, summary, versions, origin
                             (config, position, summary and versions are JSON)
-    /buffers/<name>         the network's buffers that all points share (no batch-norm statistics)
+    /buffers/<name>         what all points share and is no coordinate: frozen parameters, buffers but statistics
     /path/weights           [pivot, parameter]   the pivots, endpoints first and last
     /optimizer/<register>   [moving, parameter]  the optimiser's vectors of the moving pivots; `moving` = pivot index
     /parameters/name        [tensor]             names of the network's parameters, in the order of the vector

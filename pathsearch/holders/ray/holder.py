@@ -46,7 +46,7 @@ class RayHolder:
             raise
 
     def _open(self, fewer: bool) -> None:
-        self._pool = Pool(self._options, self._make, fewer)
+        self._pool = Pool(self._options, self._make, fewer, self._log)
         self._options = self._pool.options  # what was settled once holds when actors are lost
         self._actors = range(len(self._pool))
         self._rates = np.ones(len(self._actors))

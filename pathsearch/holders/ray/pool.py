@@ -38,8 +38,15 @@ class Pool:
     Operations are queued and set off together, one message an actor, when an answer is wanted.
     """
 
-    def __init__(self, options: HolderSettings, make: Callable[[], Objective], fewer: bool = False) -> None:
-        self._timeout = options.timeout
+    def __init__(
+        self,
+        options: HolderSettings,
+        make: Callable[[], Objective],
+        fewer: bool = False,
+        log: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self._timeout, self._log = options.timeout, log
+        self._said: set[str] = set()
         self._group, gpus = cluster.reserve(options, fewer)
         self.options = options.model_copy(update={"actors": self._group.bundle_count, "gpus_per_actor": gpus})
         remote: Any = ray.remote(concurrency_groups={"mail": 1})(Worker)  # type: ignore[call-overload]
@@ -173,6 +180,10 @@ class Pool:
         found = [pickle.loads(answer) for answer in answers]
         for call, results in zip(calls, found):
             self._received[call.actor] += results.pop("received")
+            for line in results.pop("remarks"):
+                if line not in self._said:  # actors with equal devices have equal remarks
+                    self._said.add(line)
+                    self._log(line)
         return found
 
     def _got(self, calls: list[Call]) -> list[Any]:
