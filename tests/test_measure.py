@@ -70,7 +70,7 @@ def test_the_plane_holds_losses_at_its_own_coordinates():
             point = torch.tensor(flat[0] + x * along + y * aside)
             assert plane.metrics["loss"][j, i] == pytest.approx(float(function(point)), rel=1e-8)
     np.testing.assert_allclose(
-        [plane.pivots_x[2], plane.pivots_y[2]], [np.linalg.norm(flat[2] - flat[0]), 0], atol=1e-12
+        [plane.shadow["pivots_x"][2], plane.shadow["pivots_y"][2]], [np.linalg.norm(flat[2] - flat[0]), 0], atol=1e-12
     )
 
 
