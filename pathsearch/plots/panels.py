@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.axes import Axes
+from numpy.typing import NDArray
 
 from pathsearch.report import label, sought
 from pathsearch.storage import Run
@@ -54,7 +55,7 @@ def convergence(run: Run, axes: Axes) -> None:
     training = not rows.any()
     rows = np.ones(len(rows), dtype=bool) if training else rows
     steps = np.arange(int(rows.sum()))
-    force, losses = history["force"][rows], np.nanmax(history["loss"][rows], axis=1)
+    force, losses = history["force"][rows], drawable(np.nanmax(history["loss"][rows], axis=1))
     marker = "o" if len(steps) == 1 else None  # a line of one point cannot be seen
     axes.plot(steps, losses, marker=marker, color=PATH, linewidth=1.0)
     axes.set(xlabel="step", ylabel="highest loss", title="training the endpoints" if training else "convergence")
@@ -80,6 +81,11 @@ def measured_loss(run: Run) -> str:
     return "train_loss" if "train_loss" in run.groups["profiles/path"] else sought(run)
 
 
+def drawable(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values with NaN for what no picture can show; beyond 1e100 matplotlib's arithmetic overflows."""
+    return np.where(np.abs(values) < 1e100, values, np.nan)
+
+
 def _barrier(run: Run) -> float | None:
     return last_step(run.groups["history"], run.summary["training"])[1]
 
@@ -99,5 +105,4 @@ def _along(run: Run, axes: Axes, metric: str, scale: float, dashed: bool = False
             continue
         share = arrays["arc_length"] / arrays["arc_length"][-1]
         style = {"linestyle": "--", "linewidth": 1.0} if dashed else {"label": said}
-        values = np.where(np.isfinite(arrays[metric]), arrays[metric], np.nan)
-        axes.plot(share, scale * values, color=colour, **style)
+        axes.plot(share, scale * drawable(arrays[metric]), color=colour, **style)

@@ -30,6 +30,7 @@ PANELS: dict[str, Panel] = {
 }
 
 WIDTH, HEIGHT = 4.6, 4.2  # inches of a panel
+DPI = 150  # of shading in vector formats, too
 LETTERS = 14  # of a title in an inch
 NO_USE = {"avif", "gif", "pgf", "raw", "rgba"}  # need LaTeX or more libraries, lose colours, or nothing opens them
 
@@ -72,7 +73,7 @@ def save(run: Run, file: Path, names: Sequence[str] = ()) -> None:
         raise PathsearchError(f"cannot write {file}: name a file that ends in one of .{', .'.join(formats())}")
     drawn = io.BytesIO()
     with rc_context({"pdf.fonttype": 42, "ps.fonttype": 42}):  # TrueType fonts, which journals ask for
-        picture(run, names).savefig(drawn, format=suffix, dpi=130 if suffix == "png" else 200)
+        picture(run, names).savefig(drawn, format=suffix, dpi=DPI)
     try:
         with replacing(Path(os.path.realpath(file))) as partial:
             partial.write_bytes(drawn.getvalue())

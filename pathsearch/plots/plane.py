@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm
 from numpy.typing import NDArray
 
-from pathsearch.plots.panels import LINE, measured_loss
+from pathsearch.plots.panels import LINE, drawable, measured_loss
 from pathsearch.report import label, off_plane
 from pathsearch.storage import Run
 
@@ -20,9 +20,9 @@ def plane(run: Run, axes: Axes) -> None:
     loss (hollow in files of earlier programs, which do not know it).
     """
     arrays, shadow = run.groups["profiles/plane"], run.groups["profiles/shadow"]
-    x, y, loss = arrays["x"], arrays["y"], np.ma.masked_invalid(arrays[measured_loss(run)])
-    own = shadow.get("pivots_loss")
-    levels = _levels(loss.compressed(), run.groups["profiles/linear"][measured_loss(run)], own)
+    x, y, loss = arrays["x"], arrays["y"], np.ma.masked_invalid(drawable(arrays[measured_loss(run)]))
+    own = drawable(shadow["pivots_loss"]) if "pivots_loss" in shadow else None
+    levels = _levels(loss.compressed(), drawable(run.groups["profiles/linear"][measured_loss(run)]), own)
     axes.set_facecolor("0.8")  # where the loss is not finite
     norm = BoundaryNorm(levels, 256, extend="both")
     shading = axes.contourf(x, y, loss, levels=levels, cmap="viridis", norm=norm, extend="both")
@@ -39,7 +39,7 @@ def plane(run: Run, axes: Axes) -> None:
     axes.scatter(pivots_x, pivots_y, s=1.6 * sizes, color="black", zorder=3)  # seen on dark ground and on light
     axes.scatter(pivots_x, pivots_y, s=sizes, edgecolors="white", linewidths=0.9, zorder=3, **fill)
     axes.set(xlabel="distance in weight space", title="plane through start, end and middle\n" + _beside(run))
-    axes.title.set_fontsize("medium")
+    axes.title.set_fontsize(9)
     axes.set_aspect("equal")
 
 
@@ -82,5 +82,6 @@ def _levels(
     # the walls around are of no interest: colours end a little above the straight line's barrier
     tops = [line.max() + 0.5 * np.ptp(line)] if len(line) else [loss.max()]
     low, high = float(shown.min()), float(max([*tops, *own]))
-    least = 1e-6 * max(abs(low), abs(high)) or 1.0  # a constant loss has no range
+    largest = max(abs(low), abs(high))
+    least = 1e-6 * largest if largest > 1e-100 else 1.0  # a constant loss has no range
     return np.linspace(low, max(high, low + least), LEVELS)

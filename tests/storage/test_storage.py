@@ -11,31 +11,13 @@ import xarray
 
 from pathsearch import storage
 from pathsearch.errors import PathsearchError
-from pathsearch.launch import config, session
-from pathsearch.launch.stop import Stop
 from pathsearch.search import Position
 from pathsearch.storage.history import History, before
 
 
-class Silent:
-    def log(self, line):
-        pass
-
-    def step(self, report):
-        pass
-
-    def phase(self, name, total):
-        pass
-
-    def tick(self, count):
-        pass
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run")
-    settings, where = config.load("muller-brown", ["measure.plane=7"])
-    return session.run(settings, folder, where, Silent(), Stop())
+@pytest.fixture
+def run(finished_run):
+    return finished_run
 
 
 def test_everything_written_is_read_back(run):
