@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import ray
 import torch
+from matplotlib.figure import Figure
 
 from pathsearch.holders import SerialHolder
 from pathsearch.holders.protocol import pivots
@@ -94,3 +95,9 @@ def finished_run(tmp_path_factory):
     """A small run from its beginning to its end, not to be changed."""
     settings, where = config.load("muller-brown", ["measure.plane=7"])
     return session.run(settings, tmp_path_factory.mktemp("run"), where, Silent(), Stop())
+
+
+@pytest.fixture
+def blank(monkeypatch):
+    """For tests of what becomes of a picture: an empty one is quick."""
+    monkeypatch.setattr("pathsearch.plots.figure.picture", lambda run, names: Figure(figsize=(1, 1)))

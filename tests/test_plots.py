@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PathCollection
-from matplotlib.figure import Figure
 
 from pathsearch import plots, report
 from pathsearch.cli import main
 from pathsearch.errors import PathsearchError
-from pathsearch.plots.picture import formats, picture
+from pathsearch.plots.figure import formats, picture
 
 
 def with_group(run, name, **arrays):
@@ -38,12 +37,6 @@ def drawn(run, *names):
 
 def titles(figure):
     return [axes.get_title() for axes in figure.axes if axes.get_title()]
-
-
-@pytest.fixture
-def blank(monkeypatch):
-    """For tests of what becomes of a picture: an empty one is quick."""
-    monkeypatch.setattr("pathsearch.plots.picture.picture", lambda run, names: Figure(figsize=(1, 1)))
 
 
 STARTS = {

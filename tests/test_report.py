@@ -5,7 +5,6 @@ import json
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
 from pathsearch import report
 from pathsearch.launch.finish import finish, say
@@ -138,8 +137,7 @@ def test_a_path_in_its_plane_is_no_way_off_it(finished_run):
     assert report.figures(having(finished_run))["off_plane"] is None
 
 
-def test_a_picture_that_fails_does_not_hide_the_table(finished_run, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("pathsearch.plots.picture.picture", lambda run, names: Figure(figsize=(1, 1)))
+def test_a_picture_that_fails_does_not_hide_the_table(blank, finished_run, tmp_path, capsys):
     run = dataclasses.replace(finished_run, file=tmp_path / "gone" / "path.h5")
     finish(run)
     out, err = capsys.readouterr()

@@ -15,7 +15,7 @@ from pathsearch import report
 from pathsearch.errors import PathsearchError
 from pathsearch.files import expanded
 from pathsearch.plots import panels
-from pathsearch.plots.plane import plane, why_no_plane
+from pathsearch.plots.around import plane, why_no_plane
 from pathsearch.storage import Run
 from pathsearch.storage.atomic import advice, reason, replacing
 
