@@ -146,6 +146,25 @@ def test_history_before_a_position_drops_the_step_to_be_taken_again():
     assert len(before(Position(3, stage=1, begun=False), arrays).rows) == 2
 
 
+def test_names_with_a_slash_are_read_back(run, tmp_path):
+    """As a module may be called."""
+    again = {name: json.loads(json.dumps(getattr(run, name))) for name in ("state", "config", "position", "summary")}
+    groups = {
+        "history": {
+            name: (("row",), values[:, 0] if values.ndim > 1 else values)
+            for name, values in run.groups["history"].items()
+        },
+        "parameters": {},
+        "buffers": {"stem/conv.mask": (("m",), np.arange(3.0)), "plain": ((), np.array(True))},
+        "path": {"weights": (("pivot", "parameter"), np.ones((2, 3)))},
+    }
+    storage.write(tmp_path / "path.h5", {**again, "versions": {}, "origin": ""}, groups)
+    buffers = storage.read(tmp_path).groups["buffers"]
+    assert set(buffers) == {"stem/conv.mask", "plain"}
+    np.testing.assert_array_equal(buffers["stem/conv.mask"], np.arange(3.0))
+    assert buffers["plain"] == np.array(True)
+
+
 def test_attributes_are_plain_json(run):
     with h5py.File(run.file) as h5:
         assert json.loads(h5.attrs["position"])["converged"] is True
