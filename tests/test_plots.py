@@ -183,13 +183,13 @@ def test_pivots_have_the_colour_of_their_own_loss(finished_run):
     np.testing.assert_array_equal(dots.get_facecolors()[0], shading.cmap(shading.norm(loss.min())))
 
 
-def test_files_of_earlier_programs_have_hollow_pivots(finished_run):
+def test_files_of_earlier_programs_have_white_pivots(finished_run):
     shadow = finished_run.groups["profiles/shadow"]
     older = {name: values for name, values in shadow.items() if not name.endswith(("off", "loss"))}
     run = dataclasses.replace(finished_run, groups={**finished_run.groups, "profiles/shadow": older})
     axes = drawn(run, "plane").axes[0]
     dots = [item for item in axes.collections if isinstance(item, PathCollection)][-1]
-    assert not len(dots.get_facecolors()) or dots.get_facecolors()[0][3] == 0
+    np.testing.assert_array_equal(dots.get_facecolors(), [[1, 1, 1, 1]])
     assert axes.get_title().endswith("path: its projection")
 
 

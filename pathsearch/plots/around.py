@@ -1,6 +1,9 @@
 """The panel of the plane: losses around the path, and the path projected onto it."""
 
+from typing import Any
+
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm
 from numpy.typing import NDArray
@@ -10,6 +13,7 @@ from pathsearch.report import label, off_plane
 from pathsearch.storage import Run
 
 LEVELS = 22
+NOT_FINITE = "0.8"  # grey
 BESIDE = 0.005  # share of the chord that no picture shows
 
 
@@ -17,22 +21,25 @@ def plane(run: Run, axes: Axes) -> None:
     """Losses on the plane through start, end and the path's middle, with the path projected onto it.
 
     The path and its pivots lie elsewhere: the title says how far, and pivots are filled with the colour of their own
-    loss (hollow in files of earlier programs, which do not know it).
+    loss (white in files of earlier programs, which do not know it).
     """
     arrays, shadow = run.groups["profiles/plane"], run.groups["profiles/shadow"]
     x, y, loss = arrays["x"], arrays["y"], np.ma.masked_invalid(drawable(arrays[measured_loss(run)]))
     own = drawable(shadow["pivots_loss"]) if "pivots_loss" in shadow else None
     levels = _levels(loss.compressed(), drawable(run.groups["profiles/linear"][measured_loss(run)]), own)
-    axes.set_facecolor("0.8")  # where the loss is not finite
-    norm = BoundaryNorm(levels, 256, extend="both")
-    shading = axes.contourf(x, y, loss, levels=levels, cmap="viridis", norm=norm, extend="both")
+    axes.set_facecolor(NOT_FINITE)
+    scale: dict[str, Any] = {
+        "cmap": colormaps["viridis"].with_extremes(bad=NOT_FINITE),
+        "norm": BoundaryNorm(levels, 256, extend="both"),
+    }
+    shading = axes.contourf(x, y, loss, levels=levels, extend="both", **scale)
     shading.set_rasterized(True)  # thousands of polygons with seams between them otherwise
     lines = [level for level in levels[::3] if loss.count() and loss.min() < level < loss.max()]
     if lines:
         axes.contour(x, y, loss, levels=lines, colors="white", linewidths=0.4, linestyles="solid")
     axes.figure.colorbar(shading, ax=axes, label=label(measured_loss(run)), ticks=levels[::3], format="%.3g")
     _path(shadow, axes)
-    fill = {"color": "none"} if own is None else {"c": own, "cmap": "viridis", "norm": norm, "plotnonfinite": True}
+    fill = {"color": "white"} if own is None else {"c": own, "plotnonfinite": True, **scale}
     pivots_x, pivots_y = shadow["pivots_x"], shadow["pivots_y"]
     sizes = np.full(len(pivots_x), 36.0)
     sizes[[0, -1]] = 80.0
