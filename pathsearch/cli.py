@@ -69,14 +69,23 @@ def show(
 @app.command()
 def plot(
     where: Folder,
-    output: Annotated[Optional[Path], typer.Option("-o", "--output", help="PNG; default: path.png beside it.")] = None,
+    output: Annotated[
+        Optional[Path],
+        typer.Option(
+            "-o", "--output", help="Its suffix is the format (png, pdf, svg, …); default: path.png beside it."
+        ),
+    ] = None,
+    panel: Annotated[
+        Optional[list[str]],
+        typer.Option(help="profile, error, plane or convergence alone; more than once for several."),
+    ] = None,
 ) -> None:
     """Draw the loss along the path, the plane around it, and the convergence."""
     from pathsearch import plots, storage
 
     found = storage.read(where)
     file = output or found.file.with_suffix(".png")
-    plots.save(found, file)
+    plots.save(found, file, panel or ())
     print(file)
 
 

@@ -231,7 +231,7 @@ class _Session:
             self._keep_profile("linear", line)
             self._save(position, "running")
         if options.plane and "profiles/plane" not in self.profiles:
-            watcher.phase("measure the plane", options.plane**2)
+            watcher.phase("measure the plane", options.plane**2 + position.pivots)
             plane = measure.measured_plane(holder, curve, chords, options.plane)
             if plane is not None:
                 self._keep_plane(plane)
@@ -269,8 +269,7 @@ class _Session:
     def _keep_plane(self, plane: measure.Plane) -> None:
         arrays = {"x": plane.x, "y": plane.y, **plane.metrics}
         self.profiles["profiles/plane"] = _as_stored("profiles/plane", arrays)
-        shadow = {name: getattr(plane, name) for name in ("path_x", "path_y", "pivots_x", "pivots_y")}
-        self.profiles["profiles/shadow"] = _as_stored("profiles/shadow", shadow)
+        self.profiles["profiles/shadow"] = _as_stored("profiles/shadow", plane.shadow)
 
     def _save(self, position: Position, state: str) -> None:
         stage = self.stages[position.stage] if position.begun else None
