@@ -1,5 +1,6 @@
 """The exceptions a user is meant to read."""
 
+import signal
 import sys
 
 
@@ -29,6 +30,19 @@ class Interrupted(PathsearchError):
 
 class Requeued(Interrupted):
     """As Interrupted; the job was put back into its queue and will go on."""
+
+
+class MachineLost(Interrupted):
+    """A device, or Ray on this machine, failed under a run, which goes on from its last checkpoint where both work.
+
+    `status` is the system's code for trying again (EX_TEMPFAIL); `number` that of SLURM's warning, on which a job is
+    requeued.
+    """
+
+    status = 75
+
+    def __init__(self, said: str) -> None:
+        super().__init__(said, signal.SIGUSR2)
 
 
 def complain(error: PathsearchError) -> None:

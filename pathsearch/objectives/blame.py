@@ -5,7 +5,8 @@ from contextlib import contextmanager
 
 import torch
 
-from pathsearch.errors import PathsearchError, one_line
+from pathsearch.errors import MachineLost, PathsearchError, one_line
+from pathsearch.objectives.faults import device_fault
 
 
 @contextmanager
@@ -16,4 +17,6 @@ def blamed(what: str) -> Iterator[None]:
     except (PathsearchError, MemoryError, torch.OutOfMemoryError):
         raise
     except (Exception, SystemExit) as error:
+        if fault := device_fault(error):
+            raise MachineLost(fault) from error
         raise PathsearchError(f"{what} raised {type(error).__name__}: {one_line(error)}") from error
