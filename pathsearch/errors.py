@@ -2,6 +2,8 @@
 
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class PathsearchError(Exception):
@@ -43,6 +45,17 @@ class MachineLost(Interrupted):
 
     def __init__(self, said: str) -> None:
         super().__init__(said, signal.SIGUSR2)
+
+
+@contextmanager
+def needed(package: str, what: str) -> Iterator[None]:
+    """Raise PathsearchError, with what to do, where what is imported inside for `what` lacks a package."""
+    try:
+        yield
+    except ImportError as error:
+        raise PathsearchError(
+            f"{what} needs {package}, which cannot be imported here ({one_line(error)}): pip install {package}"
+        ) from error
 
 
 def complain(error: PathsearchError) -> None:

@@ -201,6 +201,9 @@ class RayHolder:
     def describe(self) -> str:
         return self._pool.describe()
 
+    def devices(self) -> str:
+        return self._pool.devices()
+
     def revive(self) -> None:
         before = len(self._actors)
         self._pool.close()

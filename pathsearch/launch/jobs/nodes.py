@@ -22,7 +22,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from pathsearch import clusters
-from pathsearch.errors import PathsearchError
+from pathsearch.errors import PathsearchError, needed
 from pathsearch.launch.jobs.allocation import Allocation, end_step
 from pathsearch.launch.stop import WARNING, Stop
 
@@ -41,6 +41,9 @@ def head(place: Path, given: Allocation, lost: Callable[[str], int]) -> Iterator
     Where Ray ends before its time this process ends too, with the status that `lost` returns: who waits for an answer
     from a cluster that is gone waits for minutes, and cannot be called back.
     """
+    with needed("ray", "a run on several GPUs or nodes"):
+        if find_spec("ray") is None:  # not imported yet: it reads the environment then
+            raise ImportError("no module named 'ray'")
     meeting = _meeting(place, given)
     for old in place.glob(f".ray-{given.job}-*"):  # of turns that were killed
         shutil.rmtree(old, ignore_errors=True)
@@ -148,10 +151,11 @@ def _head(given: Allocation, sockets: Path, token: Path) -> tuple["subprocess.Po
 
 def _ray(options: list[str], given: Allocation, sockets: Path, token: Path) -> "subprocess.Popen[bytes]":
     """Ray's own processes as children of this one, that end when it ends, however that is."""
-    # the names of sockets have to be short, and Ray lets everybody into the folder they are in; on one host, as in tests, nodes' ports must differ: all are free ones
+    # on one host, as in tests, nodes' ports must differ: all are free ones. The names of sockets have to be short;
+    # Ray lets everybody into the folder they are in
     arguments = [f"--num-cpus={given.cpus}", f"--num-gpus={given.gpus}", "--min-worker-port=0", "--max-worker-port=0"]
-    arguments += ["--dashboard-agent-listen-port=0", f"--temp-dir={sockets}/r", "--include-log-monitor=false", "--block"]
-    arguments += ["--no-monitor", "--disable-usage-stats"]
+    arguments += ["--dashboard-agent-listen-port=0", f"--temp-dir={sockets}/r", "--include-log-monitor=false"]
+    arguments += ["--no-monitor", "--disable-usage-stats", "--block"]
     command = [sys.executable, "-m", "ray.scripts.scripts", "start", *options, *arguments]
     libc = ctypes.CDLL(None)
 
