@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from pathsearch.errors import PathsearchError, complain
+from pathsearch.errors import PathsearchError, complain, needed
 from pathsearch.launch.jobs import listing
 
 DEFAULT = "digits"
@@ -63,7 +63,10 @@ def submit(
     """Run on a cluster: as a job of SLURM, or as a process of this machine (--cluster local)."""
     # here, not above: torch and Submitit take seconds, which the other commands do without
     from pathsearch.launch import config
-    from pathsearch.launch.jobs import profiles, submit
+    from pathsearch.launch.jobs import profiles
+
+    with needed("submitit", "submitting a run"):
+        from pathsearch.launch.jobs import submit
 
     options = {
         "nodes": nodes,
@@ -141,6 +144,7 @@ def resubmit(
     """Submit runs again as they were; they go on from their last checkpoint."""
     if not runs and not failed:
         raise PathsearchError("name runs to submit again, or --failed for all that failed")
-    from pathsearch.launch.jobs import resubmit
+    with needed("submitit", "submitting a run"):
+        from pathsearch.launch.jobs import resubmit
 
     resubmit.again(listing.wanted(runs))

@@ -12,16 +12,17 @@ from typing import Any, Protocol
 import numpy as np
 
 from pathsearch import measure, storage
-from pathsearch.errors import HolderLost, Interrupted, PathsearchError
+from pathsearch.errors import HolderLost, Interrupted, MachineLost, PathsearchError
 from pathsearch.holders import opened
-from pathsearch.launch import endpoints
+from pathsearch.launch import endpoints, placement
 from pathsearch.launch.config import refuse_other
 from pathsearch.launch.recipe import Recipe
 from pathsearch.launch.settings import Endpoints, RunSettings, Trained
 from pathsearch.launch.stop import Stop
 from pathsearch.launch.versions import origin, versions
 from pathsearch.methods.stages import lengths
-from pathsearch.objectives import CallableSettings, Objective, importable
+from pathsearch.objectives import Objective, importable
+from pathsearch.objectives.faults import device_fault
 from pathsearch.objectives.network import NetworkObjective
 from pathsearch.objectives.protocol import remarked
 from pathsearch.objectives.surfaces import SURFACES
@@ -51,10 +52,13 @@ class Watcher(Protocol):
 def run(settings: RunSettings, folder: Path, config_folder: Path, watcher: Watcher, stop: Stop) -> storage.Run:
     """Carry a run to its end, from nothing or from what `folder/path.h5` holds.
 
-    Raises PathsearchError where it cannot go on, Interrupted where `stop` was due; what was found is kept.
+    Raises PathsearchError where it cannot go on, Interrupted where `stop` was due, MachineLost where a device failed;
+    what was found is kept.
     """
     with importable(config_folder), _alone(folder):
-        return _Session(settings, folder, config_folder, watcher, stop).carry_out()
+        session = _Session(settings, folder, config_folder, watcher, stop)
+        with _device_faults(session._kept):
+            return session.carry_out()
 
 
 class _Session:
@@ -80,10 +84,10 @@ class _Session:
                 self.watcher.log(f"{self.file} is finished already")
                 return past
         settings, folder = self.settings, self.config_folder
-        needed = isinstance(settings.objective, CallableSettings)
-        size = endpoints.first_size(settings.endpoints, folder) if needed else None
+        size = placement.size(settings, folder)
+        self.place = placement.placed(settings, size)
         # the coordinator of a cluster needs no GPU: it sees no more of a vector than a checkpoint's row
-        device = settings.device if settings.holder.kind == "serial" else "cpu"
+        device = self.place.device if self.place.holder == "serial" else "cpu"
         recipe = Recipe(settings, size, device, folder.resolve(), Path.cwd())
         self.objective = recipe.open()
         trained = endpoints.training(settings.endpoints) if settings.endpoints else []
@@ -95,8 +99,8 @@ class _Session:
             if past.groups["parameters"]["name"].tolist() != [name for name, _ in self.objective.table]:
                 raise PathsearchError(f"{self.file} holds a path of other parameters: name another folder with --out")
             endpoints.adopt_buffers(past.groups["buffers"], str(self.file), self.objective)
-        elsewhere = replace(recipe, device=settings.device, buffers=_buffers(self.objective))
-        holder = settings.holder.on(settings.device)
+        elsewhere = replace(recipe, device=self.place.device, buffers=_buffers(self.objective))
+        holder = settings.holder.at(self.place.holder, self.place.device)
         with closing(opened(holder, self.objective, elsewhere.elsewhere, self.watcher.log)) as self.holder:
             return self._persist()
 
@@ -137,8 +141,9 @@ class _Session:
         chain, self.chain = self.chain or self._first_guess(), []  # the holder has it now
         self.holder.load(chain, [], {})
         self._stacked()
+        self.summary["device"] = self.holder.devices()
         self._pass_on()
-        self.watcher.log(f"begins: {self.objective.size} parameters {self.holder.describe()}")
+        self.watcher.log(f"begins: {self.objective.size} parameters {self._where()}")
         return Position(pivots=len(chain))
 
     def _continue(self) -> Position:
@@ -154,8 +159,15 @@ class _Session:
         self._stacked()
         stored = {name: arrays for name, arrays in past.groups.items() if name.startswith("profiles/")}
         self.profiles = {name: _as_stored(name, arrays) for name, arrays in stored.items()}
-        self.watcher.log(f"continues after {position.moves} steps, from {self.file}, {self.holder.describe()}")
+        self.watcher.log(f"continues after {position.moves} steps, from {self.file}, {self._where()}")
+        begun, here = self.summary.setdefault("device", self.holder.devices()), self.holder.devices()
+        if begun != here:
+            self.watcher.log(f"warning: begun on {begun}, goes on on {here}, where last digits differ")
         return position
+
+    def _where(self) -> str:
+        """Where the vectors are, and why there if that was left open."""
+        return self.holder.describe() + (f" (auto: {self.place.why})" if self.place.why else "")
 
     def _search(self, position: Position) -> Position:
         report = None
@@ -361,6 +373,19 @@ def _as_stored(group: str, arrays: dict[str, Any]) -> dict[str, Variable]:
     if group == "measured":
         return {name: (("point", "pivot")[: values.ndim], values) for name, values in arrays.items()}
     return {name: (("t",), values) for name, values in arrays.items()}
+
+
+@contextmanager
+def _device_faults(kept: Callable[[], str]) -> Iterator[None]:
+    """Say the failure of a device as what it is: this process can use it no more, another one may."""
+    try:
+        yield
+    except Exception as error:
+        fault = device_fault(error)
+        if not fault:
+            raise
+        said = str(error) if isinstance(error, PathsearchError) else fault
+        raise MachineLost(f"{said.removesuffix(f'; {kept()}')}; {kept()}") from error
 
 
 @contextmanager

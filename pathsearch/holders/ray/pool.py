@@ -17,6 +17,7 @@ from pathsearch.errors import HolderLost, PathsearchError, described, one_line
 from pathsearch.holders.ray import cluster
 from pathsearch.holders.ray.worker import Facts, Operation, Worker
 from pathsearch.holders.settings import HolderSettings
+from pathsearch.objectives.faults import device_fault
 from pathsearch.objectives.protocol import Objective
 
 AHEAD = 2  # single operations an actor has before it: one under way, one that it need not wait for
@@ -144,6 +145,10 @@ class Pool:
         places = Counter(f"{facts.host} {facts.device}" for facts in self._facts)
         return f"on {len(self)} Ray actors: " + ", ".join(f"{n} × {place}" for place, n in places.items())
 
+    def devices(self) -> str:
+        """The kinds of device they have."""
+        return "+".join(sorted({facts.device.partition(":")[0] for facts in self._facts}))
+
     def close(self) -> None:
         """End the actors and give their room back, unless the whole cluster is gone: it would be asked for minutes."""
         if not cluster.answers():
@@ -190,7 +195,8 @@ class Pool:
         try:
             return list(ray.get([call.reference for call in calls], timeout=self._timeout))
         except RayError:
-            raise self._fault(calls) from None
+            fault = self._fault(calls)
+            raise fault from fault.__cause__
 
     def _waits(self, actor: int) -> str:
         """What a silent actor waits for, if it can be asked."""
@@ -222,6 +228,10 @@ def _of_task(error: RayTaskError, who: str) -> tuple[int, PathsearchError]:
     cause = getattr(error, "cause", error)
     if isinstance(cause, HolderLost) or (isinstance(cause, RayError) and not isinstance(cause, RayTaskError)):
         return 3, HolderLost(f"{who} lost touch with another actor ({one_line(cause)})")
+    if fault := device_fault(cause):
+        lost = HolderLost(f"{who}: {fault}")
+        lost.__cause__ = cause
+        return 1, lost
     if isinstance(cause, PathsearchError):
         return 0, type(cause)(f"{cause}, on {who}")
     if isinstance(cause, (torch.OutOfMemoryError, MemoryError)):
