@@ -23,6 +23,8 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
+import psutil
+
 from pathsearch.errors import PathsearchError
 from pathsearch.launch.jobs.allocation import Allocation, end_step
 from pathsearch.launch.stop import WARNING, Stop
@@ -36,6 +38,7 @@ LOOK = 0.2  # seconds between two looks
 BEAT = 1.0  # seconds between two looks at Ray's head
 MISSED = 4  # looks in a row that find nobody: it is gone, and not just busy
 ANSWER = 10.0  # seconds for it to answer
+PLACES = ("/tmp", "/var/tmp", "/dev/shm")  # on a node's own disk or memory, of short names
 
 
 @contextmanager
@@ -50,8 +53,9 @@ def head(place: Path, given: Allocation, lost: Callable[[str], int]) -> Iterator
         shutil.rmtree(old, ignore_errors=True)
     meeting.mkdir(mode=0o700, parents=True)
     token = meeting / "token"
-    token.touch(0o600)
-    token.write_text(secrets.token_hex(32))
+    # nobody else may read it, not even for a moment
+    with open(os.open(token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+        opened.write(secrets.token_hex(32))
     with _sockets(given) as sockets:
         try:
             child, address = _head(given, sockets, token)
@@ -209,40 +213,42 @@ def _free_ports() -> tuple[int, int]:
 
 def _end(child: "subprocess.Popen[bytes]") -> None:
     """Ask Ray to end, then make it: SLURM gives little time between its own asking and killing."""
-    below = _descendants(child.pid)
+    below: list[psutil.Process] = []
+    with contextlib.suppress(psutil.Error):
+        below = psutil.Process(child.pid).children(recursive=True)
     child.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
         child.wait(LEAVE)
     child.kill()
     child.wait()
-    for pid in below:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-
-
-def _descendants(ancestor: int) -> list[int]:
-    """Processes below one, by process id."""
-    parents: dict[int, int] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
-    found, fresh = [], {ancestor}
-    while fresh := {pid for pid, parent in parents.items() if parent in fresh}:
-        found += sorted(fresh)
-    return found
+    for process in below:
+        with contextlib.suppress(psutil.Error):
+            process.kill()  # not another one of its number
 
 
 @contextmanager
 def _sockets(given: Allocation) -> Iterator[Path]:
     """A short folder on this node's own disk, of this rank of this turn alone."""
-    for old in Path("/tmp").glob(f"ps{given.job}-*"):  # of turns that were killed
-        if not old.name.startswith(f"ps{given.turn}."):
-            shutil.rmtree(old, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"ps{given.turn}.", dir="/tmp"))
+    for place in PLACES:
+        for old in Path(place).glob(f"ps{given.job}-*"):  # of turns that were killed
+            if not old.name.startswith(f"ps{given.turn}."):
+                shutil.rmtree(old, ignore_errors=True)
+    folder = _short(f"ps{given.turn}.")
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _short(prefix: str) -> Path:
+    """A new folder of a short name, whatever TMPDIR is: a socket's name has at most 107 bytes, Ray adds 64."""
+    refused = []
+    for place in PLACES:
+        try:
+            return Path(tempfile.mkdtemp(prefix=prefix, dir=place))
+        except OSError as error:
+            refused.append(f"{place} ({error.strerror})")
+    raise PathsearchError(f"no folder for Ray's sockets on {socket.gethostname()}: {', '.join(refused)}")
 
 
 def _last_words(sockets: Path) -> str:
