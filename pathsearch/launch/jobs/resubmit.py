@@ -43,8 +43,11 @@ def again(known: list[Status], cancelled: bool = True) -> None:
             del failed[run]
     needs = {run: _sources(one) for run, one in failed.items()}
     if not cancelled:
-        for run in _unwanted(failed, needs):
-            refused.append(f"{shown(run)}: it is CANCELLED; name it to submit it again")
+        unwanted = _unwanted(failed, needs)
+        if unwanted:
+            more = f" and {len(unwanted) - 1} more" if len(unwanted) > 1 else ""
+            refused.append(f"{shown(unwanted[0])}{more}, CANCELLED: name what is to go again")
+        for run in unwanted:
             del failed[run], needs[run]
     others = statuses(sorted({source for own in needs.values() for source in own} - set(failed)))
     groups, unfit = plan(failed, needs, {one.run: one for one in others})
