@@ -27,19 +27,9 @@ def known_runs() -> list[Path]:
 
 def entries() -> Iterator[tuple[Path, str]]:
     """The folders of runs, each with ""; what is none, with what is wrong with it. Runs that are gone are left out."""
-    try:
-        files = sorted(place().iterdir())
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise PathsearchError(f"cannot read {place()}, where your runs are listed: {error.strerror}") from error
-    for file in files:
-        if file.name.startswith("."):
-            continue
-        try:
-            run = _path(textfiles.read(file, LONGEST))
-        except (OSError, ValueError) as error:
-            yield file, f"it names no run ({_why(error)}): `pathsearch forget {file}` removes it"
+    for file, run, fault in _listed():
+        if run is None:
+            yield file, f"it names no run ({fault}): `pathsearch forget {file}` removes it"
             continue
         try:
             (run / "job.json").lstat()
@@ -53,23 +43,39 @@ def entries() -> Iterator[tuple[Path, str]]:
 
 def forget(run: Path) -> bool:
     """Leave a run, or an entry of the registry itself, out of the table from now on; False where it was not in it."""
-    entry = run if os.path.realpath(run.parent) == os.path.realpath(place()) else _entry(run)
-    try:
-        if entry.is_dir() and not entry.is_symlink():
-            entry.rmdir()
-        else:
-            entry.unlink()
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        raise PathsearchError(f"cannot remove {entry}: {error.strerror}") from error
-    return True
+    there = False
+    for file, named, _ in _listed():
+        if os.path.abspath(run) != str(file) and (named is None or os.path.realpath(run) != os.path.realpath(named)):
+            continue
+        try:
+            file.rmdir() if file.is_dir() and not file.is_symlink() else file.unlink()
+        except OSError as error:
+            raise PathsearchError(f"cannot remove {file}: {error.strerror}") from error
+        there = True
+    return there
 
 
 def place() -> Path:
     """The folder of these files."""
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(state) / "pathsearch" / "runs"
+    return Path(os.path.abspath(state)) / "pathsearch" / "runs"
+
+
+def _listed() -> Iterator[tuple[Path, Path | None, str]]:
+    """The files of the registry, each with the folder it holds, or None and why it holds none."""
+    try:
+        files = sorted(place().iterdir())
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise PathsearchError(f"cannot read {place()}, where your runs are listed: {error.strerror}") from error
+    for file in files:
+        if file.name.startswith("."):
+            continue
+        try:
+            yield file, _path(textfiles.read(file, LONGEST)), ""
+        except (OSError, ValueError) as error:
+            yield file, None, one_line(getattr(error, "strerror", None) or error)
 
 
 def _entry(run: Path) -> Path:
@@ -80,7 +86,3 @@ def _path(held: bytes) -> Path:
     if not held.startswith(b"/") or b"\0" in held or b"\n" in held:
         raise ValueError("it holds no path")
     return Path(os.fsdecode(held))
-
-
-def _why(error: OSError | ValueError) -> str:
-    return error.strerror or one_line(error) if isinstance(error, OSError) else one_line(error)
