@@ -1,17 +1,22 @@
 """Holders own the vectors: the same verbs in this process or on many machines. One line a kind in the table."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from pathsearch.holders.protocol import Holder
-from pathsearch.holders.serial import SerialHolder
 from pathsearch.holders.settings import HolderSettings
-from pathsearch.objectives.protocol import Objective
+
+if TYPE_CHECKING:
+    from pathsearch.holders.protocol import Holder
+    from pathsearch.holders.serial import SerialHolder
+    from pathsearch.objectives.protocol import Objective
 
 HOLDERS = {"serial": "pathsearch.holders.serial", "ray": "pathsearch.holders.ray"}
 """Modules that have `opened`; imported when they are wanted, since not every machine has what they need."""
 
-Make = Callable[[], Objective]
+Make = Callable[[], "Objective"]
 Log = Callable[[str], None]
 
 
@@ -24,4 +29,13 @@ def opened(settings: HolderSettings, objective: Objective, make: Make, log: Log)
     return holder
 
 
+_ELSEWHERE = {"Holder": "protocol", "SerialHolder": "serial"}
+
 __all__ = ["Holder", "HolderSettings", "SerialHolder", "opened"]
+
+
+def __getattr__(name: str) -> Any:
+    """What imports torch, when it is asked for."""
+    if name not in _ELSEWHERE:
+        raise AttributeError(f"module 'pathsearch.holders' has no attribute {name!r}")
+    return getattr(import_module(f"pathsearch.holders.{_ELSEWHERE[name]}"), name)

@@ -3,7 +3,6 @@
 import os
 from typing import Literal
 
-import torch
 from pydantic import Field, model_validator
 
 from pathsearch.settings import Settings
@@ -45,5 +44,7 @@ class HolderSettings(Settings):
         """What `auto` comes to on this machine."""
         if self.name != "auto":
             return self.name
+        import torch  # not above: a configuration is read without
+
         asked = (self.actors or 1) > 1 or self.address is not None or "RAY_ADDRESS" in os.environ
         return "ray" if asked or torch.cuda.device_count() > 1 else "serial"

@@ -65,7 +65,9 @@ class Neb(Band):
 
     name: Literal["neb"] = "neb"
     spring: Spring = Field("inf", description="spring constant, per unit length; `inf` re-spaces instead")
-    climb: bool = Field(False, description="the highest image that is higher than both its neighbours climbs to the saddle")
+    climb: bool = Field(
+        False, description="the highest image that is higher than both its neighbours climbs to the saddle"
+    )
 
 
 class String(Band):

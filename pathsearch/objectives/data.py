@@ -1,20 +1,21 @@
 """Data sets, read whole into tensors; a kind of data is one class and one entry of the union at the end."""
 
+from __future__ import annotations
+
 import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 import numpy as np
-import torch
 from pydantic import Field
-from torch import Tensor
 
 from pathsearch.errors import PathsearchError
-from pathsearch.objectives.blame import blamed
-from pathsearch.objectives.imports import imported
 from pathsearch.settings import Settings
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -65,31 +66,32 @@ class Digits(Settings):
     """1,797 handwritten digits of 8 × 8 pixels (scikit-learn); every fifth one is for testing."""
 
     name: Literal["digits"] = "digits"
-    augment: bool = False
+    augment: bool = Field(False, description="random crop after padding by 4, and random flip")
 
     def load(self) -> Data:
+        import torch
         from sklearn.datasets import load_digits
 
         digits = load_digits()
         inputs = torch.tensor(digits.images / 16.0, dtype=torch.float32)[:, None]
-        return _every_fifth(inputs, torch.tensor(digits.target, dtype=torch.int64), 10)
+        return every_fifth(inputs, torch.tensor(digits.target, dtype=torch.int64), 10)
 
 
 class Moons(Settings):
     """Two interleaving half moons in the plane (scikit-learn); every fifth point is for testing."""
 
     name: Literal["moons"] = "moons"
-    points: int = Field(1000, ge=10)
-    noise: float = Field(0.1, ge=0)
-    seed: int = 0
-
-    augment: bool = False
+    points: int = Field(1000, ge=10, description="of both moons")
+    noise: float = Field(0.1, ge=0, description="standard deviation added to every coordinate")
+    seed: int = Field(0, description="of the noise")
+    augment: bool = Field(False, description="for images only")
 
     def load(self) -> Data:
+        import torch
         from sklearn.datasets import make_moons
 
         inputs, targets = make_moons(self.points, noise=self.noise, random_state=self.seed)
-        return _every_fifth(torch.tensor(inputs, dtype=torch.float32), torch.tensor(targets, dtype=torch.int64), 2)
+        return every_fifth(torch.tensor(inputs, dtype=torch.float32), torch.tensor(targets, dtype=torch.int64), 2)
 
 
 class Torchvision(Settings):
@@ -101,6 +103,7 @@ class Torchvision(Settings):
     augment: bool = Field(False, description="random crop after padding by 4, and random flip")
 
     def load(self) -> Data:
+        import torch
         from torchvision import datasets
 
         kinds = {
@@ -154,13 +157,15 @@ class Custom(Settings):
 
     name: Literal["dataset"] = "dataset"
     target: str = Field(description="package.module:Class, or a function that returns a Dataset")
-    train_args: dict[str, Any] = Field(default_factory=dict)
-    test_args: dict[str, Any] = Field(default_factory=dict)
+    train_args: dict[str, Any] = Field(default_factory=dict, description="its arguments for the training set")
+    test_args: dict[str, Any] = Field(default_factory=dict, description="its arguments for the test set")
     augment: bool = Field(False, description="random crop after padding by 4, and random flip")
 
     def load(self) -> Data:
+        from pathsearch.objectives.imports import imported
+
         make = imported(self.target)
-        train, test = (_read(make(**arguments), self.target) for arguments in (self.train_args, self.test_args))
+        train, test = (read(make(**arguments), self.target) for arguments in (self.train_args, self.test_args))
         whole = not train.targets.is_floating_point()
         return Data(train, test, outputs=int(train.targets.max()) + 1 if whole else 1, standardise=False)
 
@@ -169,19 +174,26 @@ class RandomImages(Settings):
     """Noise with random classes, for benchmarks: the speed of a real data set without its files."""
 
     name: Literal["random"] = "random"
-    shape: tuple[int, int, int] = (3, 32, 32)
-    classes: int = Field(10, ge=2)
-    examples: int = Field(2000, ge=2)
-    augment: bool = False
+    shape: tuple[int, int, int] = Field((3, 32, 32), description="channels, height and width")
+    classes: int = Field(10, ge=2, description="as many as there are outputs")
+    examples: int = Field(2000, ge=2, description="of training and test set together")
+    augment: bool = Field(False, description="random crop after padding by 4, and random flip")
 
     def load(self) -> Data:
+        import torch
+
         generator = torch.Generator().manual_seed(0)
         images = torch.randint(0, 256, (self.examples, *self.shape), generator=generator, dtype=torch.uint8)
         targets = torch.randint(0, self.classes, (self.examples,), generator=generator)
-        return _every_fifth(images, targets, self.classes)
+        return every_fifth(images, targets, self.classes)
 
 
-def _read(dataset: Any, name: str) -> Split:
+def read(dataset: Any, name: str) -> Split:
+    """Every item of a data set; raises PathsearchError where one is no pair, or of another shape."""
+    import torch
+
+    from pathsearch.objectives.blame import blamed
+
     if len(dataset) == 0:
         raise PathsearchError(f"the data set {name} is empty")
     with blamed(f"reading {name}, whose items must be (tensor, number), all of one shape,"):
@@ -189,7 +201,10 @@ def _read(dataset: Any, name: str) -> Split:
         return Split(torch.stack([torch.as_tensor(x) for x in inputs]), torch.as_tensor(targets))
 
 
-def _every_fifth(inputs: Tensor, targets: Tensor, outputs: int) -> Data:
+def every_fifth(inputs: Tensor, targets: Tensor, outputs: int) -> Data:
+    """A data set whose every fifth example is for testing."""
+    import torch
+
     test = torch.arange(len(inputs)) % 5 == 4
     return Data(Split(inputs[~test], targets[~test]), Split(inputs[test], targets[test]), outputs)
 
@@ -211,6 +226,8 @@ def _decoded(samples: list[tuple[str, int]], size: int | None) -> Split:
             pass  # a cache that cannot be written costs time, not results
     else:
         images = np.load(cache, allow_pickle=False)
+    import torch
+
     return Split(torch.from_numpy(images), torch.tensor([target for _, target in samples]))
 
 

@@ -23,6 +23,11 @@ class FunctionObjective:
         self.function, self.size, self.dtype, self.device = function, size, dtype, device
         self.table: list[tuple[str, tuple[int, ...]]] = [("weights", (size,))]
 
+    def __repr__(self) -> str:
+        name = getattr(self.function, "__name__", type(self.function).__name__)
+        kind = str(self.dtype).removeprefix("torch.")
+        return f"{type(self).__name__}({name} of {self.size:,} weights, {kind} on {self.device})"
+
     def loss(self, weights: torch.Tensor, key: Key) -> torch.Tensor:
         with torch.no_grad():
             return self._called(weights)

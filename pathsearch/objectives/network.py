@@ -48,6 +48,8 @@ class NetworkObjective:
 
     metrics: tuple[str, ...] = ("train_loss", "train_loss_l2", "train_error", "test_loss", "test_error")
     stochastic: bool
+    precision = "float32"
+    """Of products on a GPU, see `objectives.device`."""
 
     def __init__(
         self,
@@ -83,6 +85,13 @@ class NetworkObjective:
         if not self.stochastic:  # dropout in any form shows in the loss of another step
             weights = self.flat(dict(named))
             self.stochastic = bool(self.loss(weights, Key(0, 0)) != self.loss(weights, Key(0, 1)))
+
+    def __repr__(self) -> str:
+        kind = str(self.dtype).removeprefix("torch.")
+        return (
+            f"{type(self).__name__}({self.size:,} weights, {len(self.train):,} training and {len(self.test):,} test "
+            f"examples, {kind} on {self.device})"
+        )
 
     def loss(self, weights: Tensor, key: Key) -> Tensor:
         with torch.no_grad():

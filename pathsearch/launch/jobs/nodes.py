@@ -56,7 +56,7 @@ def head(place: Path, given: Allocation, lost: Callable[[str], int]) -> Iterator
         try:
             child, address = _head(given, sockets, token)
             try:
-                (meeting / "address.part").write_text(address)
+                (meeting / "address.part").write_text(address, "utf-8")
                 (meeting / "address.part").rename(meeting / "address")
                 os.environ.update(_authenticated(token))  # for this process's own Ray, which is not imported yet
                 with _watched(child, address, partial(_bury, child, meeting, sockets, lost)):
@@ -123,7 +123,7 @@ def join(place: Path, given: Allocation, stop: Stop) -> None:
             raise PathsearchError(f"{place} cannot be seen on {host}: put the run on a file system all nodes share")
         time.sleep(LOOK)
     try:
-        address = published.read_text()
+        address = published.read_text("utf-8")
     except OSError:
         return  # it has left: it says why
     with _sockets(given) as sockets:
@@ -225,7 +225,7 @@ def _descendants(ancestor: int) -> list[int]:
     parents: dict[int, int] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
-            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+            parents[int(stat.parent.name)] = int(stat.read_text("utf-8", "replace").rpartition(")")[2].split()[1])
     found, fresh = [], {ancestor}
     while fresh := {pid for pid, parent in parents.items() if parent in fresh}:
         found += sorted(fresh)
@@ -246,7 +246,7 @@ def _sockets(given: Allocation) -> Iterator[Path]:
 
 
 def _last_words(sockets: Path) -> str:
-    said = "".join(file.read_text(errors="replace") for file in sockets.glob("ray-*.log"))
+    said = "".join(file.read_text("utf-8", "replace") for file in sockets.glob("ray-*.log"))
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     return re.sub(r"^.*? (INFO|WARNING|ERROR) \S+ -- ", "", lines[-1]) if lines else "it said nothing"
 

@@ -75,7 +75,7 @@ def write(file: Path, kept: Record | Turn) -> None:
     """Keep a record or a turn, in one piece."""
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    partial.write_text(json.dumps(asdict(kept), indent=1))
+    partial.write_text(json.dumps(asdict(kept), indent=1), "utf-8")
     partial.replace(file)
 
 
@@ -104,14 +104,18 @@ def submitted(run: Path, kept: Record) -> None:
     name = hashlib.sha256(str(run.resolve()).encode()).hexdigest()[:16]
     with suppress(OSError):  # a home that cannot be written to on compute nodes costs the run its row in a table
         known.mkdir(parents=True, exist_ok=True)
-        (known / name).write_text(str(run.resolve()))
+        (known / name).write_text(str(run.resolve()), "utf-8", "surrogateescape")
 
 
 def known_runs() -> list[Path]:
     """The folders of this user's runs that are still there."""
     registry = _registry()
     files = [file for file in registry.iterdir() if not file.name.startswith(".")] if registry.is_dir() else []
-    return sorted(run for run in (Path(file.read_text()) for file in files) if (run / "job.json").exists())
+    return sorted(
+        run
+        for run in (Path(file.read_text("utf-8", "surrogateescape")) for file in files)
+        if (run / "job.json").exists()
+    )
 
 
 def sources(config: dict[str, Any], folder: Path, here: Path) -> list[Path]:
@@ -160,7 +164,7 @@ def _registry() -> Path:
 
 def _read(file: Path, kind: type[Kept]) -> Kept | None:
     try:
-        values = json.loads(file.read_text())
+        values = json.loads(file.read_text("utf-8"))
         return kind(**{key: values[key] for key in values if key in {part.name for part in fields(kind)}})
     except (FileNotFoundError, NotADirectoryError):
         return None

@@ -170,7 +170,7 @@ def processes(one: Record, had: list[Turn]) -> list[int]:
 
 def _last_line(log: str | None) -> str:
     try:
-        lines = Path(log or "").read_text(errors="replace").strip().splitlines()
+        lines = Path(log or "").read_text("utf-8", "replace").strip().splitlines()
     except OSError:
         return "" if log is None else f"it printed nothing: there is no {log}"
     return lines[-1] if lines else "it printed nothing"

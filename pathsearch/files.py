@@ -1,0 +1,46 @@
+"""Where a file that a configuration names lies."""
+
+from pathlib import Path
+
+from pathsearch.errors import PathsearchError
+
+
+def expanded(name: str | Path) -> Path:
+    """The path of a name, `~` and `~user` replaced; raises PathsearchError where that home folder is not known."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        raise PathsearchError(f"the home folder in {name} is not known: write the path without ~") from None
+
+
+def candidates(name: str | Path, folder: Path) -> list[Path]:
+    """Where a relative name may lie: in the working folder, then in `folder`, the configuration's; maybe neither."""
+    path = expanded(name)
+    return list(dict.fromkeys([path, folder / path]))
+
+
+def found(name: str | Path, folder: Path) -> Path:
+    """The file or folder of that name in the working folder, else in `folder`, the configuration's.
+
+    Raises PathsearchError that names both places.
+    """
+    for candidate in candidates(name, folder):
+        if there(candidate):
+            return candidate
+    raise PathsearchError(f"no file {name} {places(name, folder)}")
+
+
+def there(path: Path) -> bool:
+    """Whether something of that name can be seen; no error, however odd the name."""
+    try:
+        return path.exists()
+    except OSError:  # too long, or in a folder that is closed
+        return False
+
+
+def places(name: str | Path, folder: Path) -> str:
+    """The places where `found` looks, in words."""
+    here, beside = Path.cwd(), folder.resolve()
+    if expanded(name).is_absolute():
+        return "on this machine"
+    return f"in {here}" if here == beside else f"in the working folder {here} or beside the configuration in {beside}"
