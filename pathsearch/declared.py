@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import Tag
 from pydantic.fields import FieldInfo
 
-from pathsearch.settings import Settings
+from pathsearch.settings import Settings, named
 
 PLAIN = {bool: "true or false", int: "a whole number", float: "a number", str: "text", NoneType: "null"}
+PLURAL = {int: "whole numbers", float: "numbers", str: "texts"}
 BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 
 
@@ -106,27 +107,24 @@ def _names(one: Member) -> tuple[str, ...]:
 def _words(one: Member) -> str:
     origin, arguments = get_origin(one.type), get_args(one.type)
     if one.settings:
-        return f"{{{', '.join(one.settings.model_fields)}}}"
+        name = "a name or " if any(getattr(limit, "func", None) is named for limit in one.limits) else ""
+        return f"{name}{{{', '.join(one.settings.model_fields)}}}"
     if origin is list:
-        return " ".join(["a list of", *_at_least(one), _plural(arguments[0])])
+        return f"a list{_items(one)}"
     if origin is tuple:
-        return f"a list of {len(arguments)} {_plural(arguments[0])}"
+        return f"a list of {len(arguments)} {PLURAL.get(arguments[0], '')}"
     if origin is dict:
         return "a mapping"
     plain = PLAIN.get(one.type, "a value")
     return plain if one.type is NoneType else f"{plain} {_bounds(one)}".strip()
 
 
-def _at_least(one: Member) -> list[str]:
-    found = [getattr(limit, "min_length", None) for limit in one.limits]
-    return [f"at least {count}" for count in found if count]
+def _items(one: Member) -> str:
+    (inner,) = get_args(one.type)
+    least = [f" of at least {limit.min_length}" for limit in one.limits if getattr(limit, "min_length", None)]
+    return f" of {PLURAL[inner]}" if inner in PLURAL else f"{''.join(least)}, each {takes(list(members(inner)))}"
 
 
 def _bounds(one: Member) -> str:
     found = [(name, getattr(limit, name, None)) for name in BOUNDS for limit in one.limits]
     return " and ".join(f"{BOUNDS[name]} {bound:g}" for name, bound in found if bound is not None)
-
-
-def _plural(annotation: Any) -> str:
-    words = {float: "numbers", int: "whole numbers", str: "texts"}
-    return words.get(annotation) or takes(list(members(annotation)))

@@ -5,7 +5,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 from pydantic_core import core_schema
 
-from pathsearch.declared import Member, located, members, takes
+from pathsearch.declared import BOUNDS, PLAIN, Member, located, members, takes
 from pathsearch.settings import meant, one_of
 
 PYDANTICS = get_args(core_schema.ErrorType)
@@ -47,3 +47,11 @@ def _advice(what: str, fault: dict[str, Any], context: dict[str, Any], there: li
             return f"no {one_of(given, names)}"
     said = f"give {takes(there)}"
     return said.replace("a number", "a finite number", 1) if what == "finite_number" else said
+
+
+def number(error: ValidationError) -> str:
+    """What is to be given where one number was refused, as the command line's library does."""
+    (fault,) = error.errors(include_url=False)
+    kind = int if "int" in f"{error.title} {fault['type']}" else float
+    bounds = [f" {word} {fault['ctx'][name]:g}" for name, word in BOUNDS.items() if name in fault.get("ctx", {})]
+    return f"give {PLAIN[kind]}{''.join(bounds)}"

@@ -19,9 +19,7 @@ class Fire(Settings):
     grow: float = Field(1.1, gt=1, description="growth of dt while the power is positive")
     shrink: float = Field(0.5, gt=0, lt=1, description="cut of dt where it is not")
     delay: int = Field(5, ge=0, description="steps of positive power before dt grows")
-    mixing: float = Field(
-        0.1, gt=0, lt=1, description="share of the velocity that is turned into the force's direction"
-    )
+    mixing: float = Field(0.1, gt=0, lt=1, description="share of the velocity turned to the force's direction")
     mixing_decay: float = Field(0.99, gt=0, lt=1, description="factor on mixing while dt grows")
     max_step: float | None = Field(
         None, gt=0, description="longest move of one pivot; default: 0.3 of a mean segment at the start"

@@ -66,7 +66,7 @@ def test_infinite_springs_are_written_as_yaml_or_as_a_word(tmp_path):
 
 
 BAD = {
-    "method: {name: neb, imags: 7}": r"method\.imags: no such option of neb \(did you mean 'images'\?\): there are name, images, spring, climb",
+    "method: {name: neb, imags: 7}": r"method\.imags: no such option of neb \(did you mean 'images'\?\): there are",
     "method: {name: neg}": r"method: no 'neg' \(did you mean 'neb'\?\): there are linear,",
     "method: {name: neb, images: 0}": r"method\.images: give a whole number at least 1",
     "method: {name: neb, spring: soft}": r"method\.spring",

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from pathsearch.errors import PathsearchError, one_line
 from pathsearch.faults import faults
+from pathsearch.files import expanded
 from pathsearch.launch.jobs.records import LOCAL
 from pathsearch.settings import Settings
 
@@ -100,7 +101,7 @@ def minutes(said: str) -> int:
 
 def _found(name: str) -> Path:
     config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    places = [Path(name)] if name.endswith((".yaml", ".yml")) else []
+    places = [expanded(name)] if name.endswith((".yaml", ".yml")) else []
     places += [Path("slurm") / f"{name}.yaml", config / "pathsearch" / f"{name}.yaml"]
     for place in places:
         if place.is_file():
