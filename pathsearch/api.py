@@ -14,6 +14,7 @@ from torch import nn
 
 from pathsearch.errors import PathsearchError
 from pathsearch.faults import faults
+from pathsearch.files import expanded
 from pathsearch.holders import Holder, SerialHolder
 from pathsearch.holders.protocol import pivots
 from pathsearch.launch import endpoints
@@ -212,7 +213,7 @@ def _weights(point: Any, side: str, objective: Objective) -> NDArray[Any]:
 def _file(point: Any) -> str | FromRun | None:
     """A point that is to be read from a file, as a configuration would name it; None where it is no such thing."""
     if isinstance(point, (str, PathLike)):
-        return str(fspath(point))
+        return str(expanded(fspath(point)))
     if isinstance(point, Mapping) and "run" in point and not isinstance(point["run"], torch.Tensor):
         found: FromRun = _settings(FromRun, dict(point), "endpoint")
         return found

@@ -124,11 +124,11 @@ def test_connect_takes_a_plain_function_and_says_what_is_wrong():
         pathsearch.connect(lambda w: w.sum(), [1.0], [1.0])
     with pytest.raises(pathsearch.PathsearchError, match=r"method: .*'neb'"):
         pathsearch.connect(lambda w: w.sum(), [0.0], [1.0], method="nep")
-    with pytest.raises(pathsearch.PathsearchError, match=r"end has shape \(2,\), the objective's weights have \(1,\)"):
+    with pytest.raises(pathsearch.PathsearchError, match=r"end has shape \(2,\), .* have shape \(1,\)"):
         pathsearch.connect(lambda w: w.sum(), [0.0], [1.0, 2.0])
     bent = pathsearch.connect(lambda w: (w**2).sum(), [0.0, 0.0], [1.0, 0.0], method="linear", through=[[0.5, 1.0]])
     assert len(bent.pivots) == 2
-    with pytest.raises(pathsearch.PathsearchError, match=r"start has shape \(3,\), .* have \(2,\)"):
+    with pytest.raises(pathsearch.PathsearchError, match=r"start has shape \(3,\), .* have shape \(2,\)"):
         pathsearch.connect(surface("circle"), [0.0, 1.0, 2.0], [1.0, 0.0, 2.0])
 
 

@@ -1,5 +1,6 @@
 """Configurations: YAML files and `key=value` overrides to validated settings."""
 
+import sys
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -98,9 +99,17 @@ def _text(config: str) -> tuple[str, Path]:
 
 def _parsed(override: str) -> tuple[str, Any]:
     key, equals, value = override.partition("=")
+    if not _is_text(override):
+        raise PathsearchError(
+            f"{override!a} has signs that this locale ({sys.getfilesystemencoding()}) has not: set LC_ALL=C.UTF-8"
+        )
     if not equals or not key:
         raise PathsearchError(f"{override!r} is no override: write key=value, as in method.images=9")
     return key, OmegaConf.to_container(OmegaConf.from_dotlist([f"value={value}"]))["value"]  # type: ignore[call-overload,index]
+
+
+def _is_text(said: str) -> bool:
+    return not any("\ud800" <= sign <= "\udfff" for sign in said)  # bytes that stayed undecoded
 
 
 def _kind(key: str, value: Any) -> tuple[str, str] | None:
