@@ -27,7 +27,7 @@ from pathsearch.objectives.blame import blamed
 from pathsearch.objectives.device import device_of, prepare
 from pathsearch.objectives.function import FunctionObjective
 from pathsearch.objectives.network import NetworkObjective
-from pathsearch.objectives.opening import OfModule, bare, data_of, maker
+from pathsearch.objectives.opening import bare, data_of, given, model_of
 from pathsearch.objectives.opening import network as opened
 from pathsearch.optimizers import Optimizer
 from pathsearch.search import Position, Report, search
@@ -154,20 +154,20 @@ def network(**options: Any) -> NetworkObjective:
     """
     asked = _settings(_Live, options, "network")
     model, data = asked.model, asked.data
-    augment, kind, what = False, NetworkObjective, "the network"
+    augment = False
     if isinstance(model, (str, Mapping, ModelSettings)):
         declared = _settings(Annotated[ModelSettings, BeforeValidator(named)], model, "network: model")
-        make, what = declared.make, f"model {declared.name}"
+        ready = model_of(declared, File())
     else:
-        make, kind = maker(model), OfModule if isinstance(model, nn.Module) else NetworkObjective
+        ready = given(model)
     if isinstance(data, (str, Mapping, Settings)):
         source = _settings(Annotated[DataSettings, BeforeValidator(named)], data, "network: data")
         augment = source.augment
-        with blamed("data"):
+        with blamed("data", passing=()):
             read = source.load()
     else:
         read = data_of(data)
-    return opened(asked, make, what, read, augment, device_of(asked.device), kind)
+    return opened(asked, ready, read, augment, device_of(asked.device))
 
 
 def _objective(given: Any, points: dict[str, Any]) -> Objective:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from typer.core import TyperGroup
 
 from pathsearch import cli_jobs
-from pathsearch.errors import PathsearchError, one_line
+from pathsearch.errors import PathsearchError, described, one_line
 from pathsearch.faults import number
 from pathsearch.files import expanded
 from pathsearch.launch.jobs import work
@@ -235,7 +235,7 @@ def _complaint(error: Exception) -> int:
     elif isinstance(error, WRONG_USAGE):
         said, status = f"{_usage(error)}; -h says what there is", USAGE
     else:
-        said, status = f"{type(error).__name__}: {one_line(error)} (--traceback shows where)", 1
+        said, status = f"{described(error)} (--traceback shows where)", 1
     print(f"pathsearch: {said}", file=sys.stderr)
     return status
 

@@ -38,4 +38,16 @@ def complain(error: PathsearchError) -> None:
 
 def one_line(error: BaseException | str) -> str:
     """A text, or an exception's, without its line breaks."""
-    return " ".join(str(error).split())
+    try:
+        return " ".join(str(error).split())
+    except Exception:  # an exception of a user's may fail to say what it is
+        return ""
+
+
+def described(error: BaseException) -> str:
+    """An exception of others in one line: its type, and its text where it has one."""
+    kind = type(error).__name__
+    said = one_line((error.msg or "") if isinstance(error, SyntaxError) else error)
+    if isinstance(error, MemoryError) and not said:
+        said = "there is not enough memory: use less data at once, or a machine with more"
+    return f"{kind}: {said}" if said else kind

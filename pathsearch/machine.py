@@ -6,6 +6,15 @@ from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
 
+WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "1"}
+"""How OpenMP's threads wait for one another: some microseconds by spinning, then asleep.
+
+Left to themselves they spin for milliseconds at every barrier; where other work wants the cores, the thread that they
+wait for does not run meanwhile, and a step takes many times as long. Asleep at once (PASSIVE alone) they would wake up
+too late: a small network's step then takes half as long again on a machine that has nothing else to do. GOMP_… is for
+libgomp, KMP_… (milliseconds) for LLVM's and Intel's. Measured by `python -m tests.shared_machine`.
+"""
+
 
 def cores() -> int:
     """Cores this process may use: of those it is bound to (taskset, SLURM), as many as its container's quota pays."""
@@ -26,3 +35,9 @@ def _quota(cgroup: Path) -> int | None:
         return math.ceil(int(allowed) / int(period)) if int(allowed) > 0 else None
     except ValueError:  # max
         return None
+
+
+def wait_asleep() -> None:
+    """Set WAITING for this process and its children, unless the user set any of it; to be called before torch loads."""
+    if not any(name in os.environ for name in WAITING):
+        os.environ.update(WAITING)

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -31,3 +33,24 @@ def test_a_containers_quota(tmp_path, files, wanted):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     assert machine._quota(tmp_path) == wanted
+
+
+def test_threads_wait_asleep_unless_the_user_says_otherwise(monkeypatch):
+    for name in machine.WAITING:
+        monkeypatch.delenv(name, raising=False)
+    machine.wait_asleep()
+    assert {name: os.environ[name] for name in machine.WAITING} == machine.WAITING
+    for name in machine.WAITING:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    machine.wait_asleep()
+    assert "GOMP_SPINCOUNT" not in os.environ
+
+
+def test_the_policy_is_set_before_torch_is_imported():
+    code = (
+        "import os, sys; import pathsearch; set = 'OMP_WAIT_POLICY' in os.environ; "
+        "assert set and 'torch' not in sys.modules"
+    )
+    environment = {name: value for name, value in os.environ.items() if name not in machine.WAITING}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pathsearch.holders.settings import HolderSettings
+from pathsearch.lazy import elsewhere
 
 if TYPE_CHECKING:
     from pathsearch.holders.protocol import Holder
@@ -29,13 +30,6 @@ def opened(settings: HolderSettings, objective: Objective, make: Make, log: Log)
     return holder
 
 
-_ELSEWHERE = {"Holder": "protocol", "SerialHolder": "serial"}
-
 __all__ = ["Holder", "HolderSettings", "SerialHolder", "opened"]
 
-
-def __getattr__(name: str) -> Any:
-    """What imports torch, when it is asked for."""
-    if name not in _ELSEWHERE:
-        raise AttributeError(f"module 'pathsearch.holders' has no attribute {name!r}")
-    return getattr(import_module(f"pathsearch.holders.{_ELSEWHERE[name]}"), name)
+__getattr__ = elsewhere(__name__, {"Holder": "protocol", "SerialHolder": "serial"})

@@ -8,10 +8,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pathsearch import files
 from pathsearch.errors import PathsearchError
 from pathsearch.launch.settings import Endpoints, FromRun, Point, Trained, Training
 from pathsearch.methods.minimise import Minimise
 from pathsearch.methods.stages import Stage
+from pathsearch.numerics.native import native
 from pathsearch.objectives.network import NetworkObjective
 from pathsearch.objectives.protocol import Objective
 from pathsearch.storage import read, stored
@@ -131,15 +133,15 @@ def look_for(points: Endpoints | None, folder: Path) -> None:
 
 def found(name: str, folder: Path) -> Path:
     """A file named relative to the working folder, or to the configuration's own `folder`."""
-    for candidate in (Path(name), folder / name):
-        if candidate.exists():
-            return candidate
-    raise PathsearchError(f"endpoints: no file {name} here or beside the configuration")
+    try:
+        return files.found(name, folder)
+    except PathsearchError as error:
+        raise PathsearchError(f"endpoints: {error}") from None
 
 
 def _array(file: Path, side: str) -> NDArray[Any]:
     try:
-        return np.asarray(np.load(file, allow_pickle=False))
+        return native(np.asarray(np.load(file, allow_pickle=False)))
     except Exception as error:  # numpy has one for each way in which a file is none of its own
         raise PathsearchError(f"endpoints.{side}: {file} holds no plain array of numbers") from error
 

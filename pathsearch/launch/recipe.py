@@ -1,7 +1,6 @@
 """How to make a run's objective anew, in this process or in another one."""
 
 import os
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from pathsearch.errors import PathsearchError
 from pathsearch.launch.endpoints import adopt_buffers
 from pathsearch.launch.settings import RunSettings
 from pathsearch.objectives.device import device_of
+from pathsearch.objectives.imports import import_from
 from pathsearch.objectives.protocol import Objective
 
 
@@ -31,7 +31,7 @@ class Recipe:
 
     def open(self) -> Objective:
         """The live objective; raises PathsearchError where model, data or device are not to be had."""
-        objective: Objective = self.settings.objective.open(self.size, device_of(self.device))
+        objective: Objective = self.settings.objective.open(self.size, device_of(self.device), self.folder)
         adopt_buffers(self.buffers, "the run", objective)
         return objective
 
@@ -40,5 +40,5 @@ class Recipe:
         if not self.here.is_dir():
             raise PathsearchError(f"folder {self.here} cannot be seen here: start the run in one that all nodes share")
         os.chdir(self.here)
-        sys.path.insert(0, str(self.folder))
+        import_from(self.folder)
         return self.open()

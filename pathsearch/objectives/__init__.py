@@ -5,11 +5,12 @@ Declarations import nothing heavy: a configuration is read and refused without t
 
 from __future__ import annotations
 
-from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import BeforeValidator, Field, field_validator
 
+from pathsearch.lazy import elsewhere
 from pathsearch.objectives.data import DataSettings
 from pathsearch.settings import Settings, named, one_of
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     import torch
 
     from pathsearch.objectives.device import device_of
-    from pathsearch.objectives.imports import importable
+    from pathsearch.objectives.imports import import_from, importable
     from pathsearch.objectives.protocol import Objective
     from pathsearch.objectives.surfaces import SURFACES
 
@@ -38,7 +39,7 @@ class CallableSettings(Settings):
     dtype: Dtype = Field("float64", description="of the weights")
     precision: Precision = "float32"
 
-    def open(self, size: int | None, device: torch.device) -> Objective:
+    def open(self, size: int | None, device: torch.device, folder: Path = Path()) -> Objective:
         import torch
 
         from pathsearch.errors import PathsearchError
@@ -49,7 +50,8 @@ class CallableSettings(Settings):
         prepare(self.precision)
         if size is None:
             raise PathsearchError("a callable has no weights of its own: give endpoints.start and endpoints.end")
-        return FunctionObjective(imported(self.target), size, getattr(torch, self.dtype), device)
+        function, called = imported(self.target, "objective.target", folder), f"objective.target {self.target}"
+        return FunctionObjective(function, size, getattr(torch, self.dtype), device, called=called)
 
 
 class SurfaceSettings(Settings):
@@ -58,7 +60,7 @@ class SurfaceSettings(Settings):
     name: Literal["muller-brown", "circle", "leps-harmonic", "two-modes-1d", "two-modes"]
     dtype: Dtype = Field("float64", description="of the weights")
 
-    def open(self, size: int | None, device: torch.device) -> Objective:
+    def open(self, size: int | None, device: torch.device, folder: Path = Path()) -> Objective:
         import torch
 
         from pathsearch.objectives.device import prepare
@@ -83,16 +85,6 @@ class ModelSettings(Settings):
             raise ValueError(f"no built-in model {one_of(name, BUILT_IN)}; your own is named package.module:Class")
         return name
 
-    def make(self, shape: tuple[int, ...], outputs: int) -> Any:
-        """The network, for inputs of this shape."""
-        if self.name in BUILT_IN:
-            from pathsearch.objectives.models import MODELS
-
-            return MODELS[self.name](shape=shape, outputs=outputs, **self.args)
-        from pathsearch.objectives.imports import imported
-
-        return imported(self.name)(**self.args)
-
 
 class LossSettings(Settings):
     """How a network's loss on data is worked out, whatever network and data these are."""
@@ -111,33 +103,37 @@ class NetworkSettings(LossSettings):
     model: Annotated[ModelSettings, BeforeValidator(named)] = Field(description="the network")
     data: Annotated[DataSettings, BeforeValidator(named)] = Field(description="the data set")
 
-    def open(self, size: int | None, device: torch.device) -> Objective:
-        from pathsearch.objectives.blame import blamed
-        from pathsearch.objectives.opening import network
+    def open(self, size: int | None, device: torch.device, folder: Path = Path()) -> Objective:
+        """The live objective; modules and files are looked for here and in `folder`, the configuration's."""
+        from pathsearch.objectives.opening import declared
 
-        with blamed("objective.data"):
-            data = self.data.load()
-        return network(self, self.model.make, f"objective.model {self.model.name}", data, self.data.augment, device)
+        return declared(self, device, folder)
 
 
 ObjectiveSettings = Annotated[Union[CallableSettings, SurfaceSettings, NetworkSettings], Field(discriminator="name")]
 
-_ELSEWHERE = {"Objective": "protocol", "SURFACES": "surfaces", "device_of": "device", "importable": "imports"}
-
 __all__ = [
     "SURFACES",
     "CallableSettings",
+    "DataSettings",
+    "LossSettings",
+    "ModelSettings",
     "NetworkSettings",
     "Objective",
     "ObjectiveSettings",
     "SurfaceSettings",
     "device_of",
+    "import_from",
     "importable",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """What imports torch, when it is asked for."""
-    if name not in _ELSEWHERE:
-        raise AttributeError(f"module 'pathsearch.objectives' has no attribute {name!r}")
-    return getattr(import_module(f"pathsearch.objectives.{_ELSEWHERE[name]}"), name)
+__getattr__ = elsewhere(
+    __name__,
+    {
+        "Objective": "protocol",
+        "SURFACES": "surfaces",
+        "device_of": "device",
+        "import_from": "imports",
+        "importable": "imports",
+    },
+)

@@ -32,7 +32,10 @@ class Batches:
         self.size = min(size or len(inputs), len(inputs))
         self.augment, self.dtype, self.device = augment and self.images, dtype, device
         self._order = lru_cache(maxsize=4)(self._shuffled)  # endpoints trained side by side each have their own
-        self.mean, self.std = _moments(self.inputs, self.images and standardise, dtype)
+        self.mean: Tensor | None = None
+        self.std: Tensor | None = None
+        if self.images and standardise:
+            self.mean, self.std = _moments(self.inputs, dtype)
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -76,7 +79,11 @@ class Batches:
         return pixels * inside[..., None]
 
     def _finished(self, inputs: Tensor) -> Tensor:
-        scaled = (inputs.to(self.dtype) - self.mean) / self.std
+        """Inputs as the network gets them, in memory of their own: it may write to them."""
+        if self.mean is not None and self.std is not None:
+            scaled = (inputs.to(self.dtype) - self.mean) / self.std
+        else:
+            scaled = inputs.to(self.dtype if inputs.is_floating_point() else inputs.dtype, copy=True)
         return scaled.permute(0, 3, 1, 2) if self.images else scaled
 
     def normalised_like(self, other: "Batches") -> "Batches":
@@ -85,10 +92,8 @@ class Batches:
         return self
 
 
-def _moments(inputs: Tensor, images: bool, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of each channel of images (uint8 or float), or 0 and 1 for plain features."""
-    if not images:
-        return torch.zeros((), dtype=dtype, device=inputs.device), torch.ones((), dtype=dtype, device=inputs.device)
+def _moments(inputs: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each channel of images (uint8 or float)."""
     total, square = 0.0, 0.0
     for chunk in inputs.split(1000):
         wide = chunk.double()

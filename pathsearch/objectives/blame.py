@@ -1,19 +1,53 @@
 """Errors of a user's code or files, said as ours."""
 
+import os
+import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
 
 import torch
 
-from pathsearch.errors import PathsearchError, one_line
+from pathsearch.errors import PathsearchError, described
+
+OUT_OF_MEMORY = (MemoryError, torch.OutOfMemoryError)
+NOT_THEIRS = tuple(
+    os.path.join(folder, "")
+    for folder in (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), Path(__file__).resolve().parents[1])
+)
+"""Folders of code that is no user's."""
 
 
 @contextmanager
-def blamed(what: str) -> Iterator[None]:
-    """Turn whatever a user's code or file raises into a PathsearchError that names `what`."""
+def blamed(what: str, passing: tuple[type[BaseException], ...] = OUT_OF_MEMORY) -> Iterator[None]:
+    """Turn whatever a user's code or file raises into a PathsearchError that names `what` and the line at fault.
+
+    Not a KeyboardInterrupt, and not what is of a kind in `passing`: by default lack of memory, for which the caller
+    may know a remedy. SystemExit and its like count as errors: a user's code does not end the program.
+    """
+    ours: tuple[type[BaseException], ...] = (PathsearchError, KeyboardInterrupt, *passing)
     try:
         yield
-    except (PathsearchError, MemoryError, torch.OutOfMemoryError):
+    except ours:
         raise
-    except (Exception, SystemExit) as error:
-        raise PathsearchError(f"{what} raised {type(error).__name__}: {one_line(error)}") from error
+    except BaseException as error:
+        raise PathsearchError(f"{what} raised {described(error)}{_place(error)}") from error
+
+
+def _place(error: BaseException) -> str:
+    """File and line of the user's where an error comes from, in brackets, or nothing."""
+    place = None
+    if isinstance(error, SyntaxError) and error.filename:
+        place = error.filename, error.lineno
+    else:
+        for file, line in _lines(error.__traceback__):
+            if not (file.startswith(("<", *NOT_THEIRS)) or "site-packages" in file or "dist-packages" in file):
+                place = file, line
+    return f" ({place[0]}, line {place[1]})" if place else ""
+
+
+def _lines(traceback: TracebackType | None) -> Iterator[tuple[str, int]]:
+    while traceback is not None:
+        yield traceback.tb_frame.f_code.co_filename, traceback.tb_lineno
+        traceback = traceback.tb_next

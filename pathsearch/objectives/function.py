@@ -7,21 +7,33 @@ import torch
 from numpy.typing import NDArray
 
 from pathsearch.errors import PathsearchError
-from pathsearch.numerics.seeds import Key
+from pathsearch.numerics.seeds import Key, derive
 from pathsearch.objectives.blame import blamed
+from pathsearch.objectives.seeding import seeded
+
+CALLED = 12  # what a seed is for
 
 
 class FunctionObjective:
-    """Any differentiable `weights [M] -> loss []`; deterministic, one metric `loss`."""
+    """Any differentiable `weights [M] -> loss []`, `called` so in errors; one metric, `loss`.
+
+    A function that draws random numbers gets the same ones at every call: its loss depends on the weights alone.
+    """
 
     stochastic = False
     metrics: tuple[str, ...] = ("loss",)
 
     def __init__(
-        self, function: Callable[[torch.Tensor], torch.Tensor], size: int, dtype: torch.dtype, device: torch.device
+        self,
+        function: Callable[[torch.Tensor], torch.Tensor],
+        size: int,
+        dtype: torch.dtype,
+        device: torch.device,
+        called: str = "the callable",
     ) -> None:
-        self.function, self.size, self.dtype, self.device = function, size, dtype, device
+        self.function, self.size, self.dtype, self.device, self.called = function, size, dtype, device, called
         self.table: list[tuple[str, tuple[int, ...]]] = [("weights", (size,))]
+        self._seed = derive(CALLED)
 
     def __repr__(self) -> str:
         name = getattr(self.function, "__name__", type(self.function).__name__)
@@ -36,8 +48,8 @@ class FunctionObjective:
         point = weights.detach().clone().requires_grad_()
         loss = self._called(point)
         if not loss.requires_grad:
-            raise PathsearchError("the callable's loss does not depend on its weights through torch operations")
-        with blamed("the callable's gradient"):
+            raise PathsearchError(f"{self.called}: its loss does not depend on its weights through torch operations")
+        with blamed(f"the gradient of {self.called}"):
             (gradient,) = torch.autograd.grad(loss, point)
         return loss.detach(), gradient
 
@@ -51,11 +63,11 @@ class FunctionObjective:
         raise PathsearchError("only networks can be trained from a seed: give endpoints.start and .end as weights")
 
     def _called(self, weights: torch.Tensor) -> torch.Tensor:
-        with blamed("the callable"):
+        with seeded(self._seed, self.device), blamed(self.called):
             loss = self.function(weights)
         if not isinstance(loss, torch.Tensor) or loss.ndim != 0:
             shape = tuple(loss.shape) if isinstance(loss, torch.Tensor) else type(loss).__name__
-            raise PathsearchError(f"the callable must return a loss of shape (), it returned {shape}")
+            raise PathsearchError(f"{self.called} must return a loss of shape (), it returned {shape}")
         if not loss.is_floating_point():
-            raise PathsearchError(f"the callable must return a real floating-point loss, it returned {loss.dtype}")
+            raise PathsearchError(f"{self.called} must return a real floating-point loss, it returned {loss.dtype}")
         return loss

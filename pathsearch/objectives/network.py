@@ -44,7 +44,10 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"cross_entropy": cross_
 
 
 class NetworkObjective:
-    """Mean loss of a mini-batch plus ½λ|w|² (all parameters, as in Garipov et al. 2018); see `Objective`."""
+    """Mean loss of a mini-batch plus ½λ|w|² (all parameters, as in Garipov et al. 2018); see `Objective`.
+
+    `called`: how errors name the network.
+    """
 
     metrics: tuple[str, ...] = ("train_loss", "train_loss_l2", "train_error", "test_loss", "test_error")
     stochastic: bool
@@ -61,7 +64,9 @@ class NetworkObjective:
         weight_decay: float,
         dtype: torch.dtype,
         device: torch.device,
+        called: str = "the network",
     ) -> None:
+        self.called = called
         self.make, self.dtype, self.device, self.weight_decay = make, dtype, device, weight_decay
         self.module = self._built(0)
         named = list(self.module.named_parameters())  # tied parameters come once
@@ -77,6 +82,7 @@ class NetworkObjective:
         self.loss_sum = LOSSES[loss]
         self.stochastic = self.train.size < len(self.train) or self.train.augment
         self._adopted: set[str] = set()
+        self.remarks: list[str] = []
         self.together = 1 << 30
         """Most weight vectors that `losses_and_gradients` has memory for, as far as is known."""
         self._batch: tuple[Key, tuple[Tensor, Tensor]] | None = None
@@ -116,7 +122,7 @@ class NetworkObjective:
         views = [part.reshape(len(weights), *shape) for part, (_, shape) in zip(parts, self.table)]
         buffers = {name: buffer.expand(len(weights), *buffer.shape) for name, buffer in self.buffers.items()}
         both = vmap(grad_and_value(self._mean_loss), in_dims=(0, 0, None, None), randomness="same")
-        with _seeded(derive(DROPOUT, key.seed, key.step), self.device), blamed("the network"):
+        with _seeded(derive(DROPOUT, key.seed, key.step), self.device), blamed(self.called):
             gradients, losses = both(views, buffers, inputs, targets)
         gradient = torch.cat([part.reshape(len(weights), -1) for part in gradients], dim=1)
         if self.weight_decay:
@@ -230,7 +236,7 @@ class NetworkObjective:
     def _data_loss(self, views: list[Tensor], key: Key, mean_loss: Callable[..., Tensor]) -> Tensor:
         inputs, targets = self._drawn(key)
         version = inputs._version
-        with _seeded(derive(DROPOUT, key.seed, key.step), self.device), blamed("the network"):
+        with _seeded(derive(DROPOUT, key.seed, key.step), self.device), blamed(self.called):
             loss = mean_loss(views, self.buffers, inputs, targets)
         if inputs._version != version:
             self._batch = None  # the network wrote to its inputs: the next image draws its own

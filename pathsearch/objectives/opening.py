@@ -1,46 +1,85 @@
 """Live network objectives: of what a configuration declares, and of networks and data sets that are there already."""
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 from torch import nn
 from torch.utils.data import Dataset
 
 from pathsearch.errors import PathsearchError
-from pathsearch.objectives import LossSettings
+from pathsearch.objectives import BUILT_IN, LossSettings, ModelSettings, NetworkSettings
 from pathsearch.objectives.blame import blamed
-from pathsearch.objectives.data import Data, Split, checked, every_fifth, read
+from pathsearch.objectives.data import Data, Split, checked, read
+from pathsearch.objectives.data.reading import joined
+from pathsearch.objectives.data.sets import every_fifth
 from pathsearch.objectives.device import prepare
+from pathsearch.objectives.imports import importable, imported
+from pathsearch.objectives.models import MODELS
 from pathsearch.objectives.network import NetworkObjective
 
-Make = Callable[[tuple[int, ...], int], Any]
-"""Makes a network for inputs of this shape and so many outputs."""
+
+class Make(Protocol):
+    """Makes a network anew."""
+
+    def __call__(self, shape: tuple[int, ...], outputs: int) -> Any:
+        """For inputs of this shape and so many outputs, as far as it has a choice."""
 
 
-def network(
-    options: LossSettings,
-    make: Make,
-    what: str,
-    data: Data,
-    augment: bool,
-    device: torch.device,
-    kind: type[NetworkObjective] = NetworkObjective,
-) -> NetworkObjective:
-    """The loss of a network on data; `what` names the network in errors."""
+@dataclass(frozen=True)
+class Model:
+    """A network, by what makes it; `called` names it in errors. `real`: it wants real numbers as inputs."""
+
+    make: Make
+    called: str
+    real: bool = False
+    kind: type[NetworkObjective] = NetworkObjective
+
+
+def declared(settings: NetworkSettings, device: torch.device, folder: Path) -> NetworkObjective:
+    """What a configuration in `folder` says."""
+    with importable(folder):
+        with blamed("objective.data", passing=()):
+            data = settings.data.load(folder)
+        return network(settings, model_of(settings.model, folder), data, settings.data.augment, device)
+
+
+def network(options: LossSettings, model: Model, data: Data, augment: bool, device: torch.device) -> NetworkObjective:
+    """The loss of a network on data."""
     prepare(options.precision)
-    with blamed("objective.data"):
-        data = checked(data, options.loss)
-    outputs = 1 if options.loss == "mse" and data.outputs <= 2 else data.outputs
-    shape = tuple(data.train.inputs.shape[1:])
     dtype = getattr(torch, options.dtype)
-    with blamed(what):
-        built = partial(make, shape, outputs)
-        made = kind(built, data, options.loss, options.batch, augment, options.weight_decay, dtype, device)
-    made.precision = options.precision
-    return made
+    with blamed("objective.data", passing=()):
+        data = checked(data, options.loss, dtype)
+    inputs = data.train.inputs
+    if augment and inputs.ndim != 4:
+        shape = tuple(inputs.shape[1:])
+        raise PathsearchError(f"objective.data.augment crops images, the inputs have shape {shape}: leave it out")
+    called = model.called
+    if model.real:
+        data = _real(data, dtype)
+    elif not inputs.is_floating_point():
+        called += f", whose inputs are {inputs.dtype} as the data set gives them,"
+    outputs = 1 if options.loss == "mse" and data.outputs <= 2 else data.outputs
+    make = partial(model.make, shape=tuple(inputs.shape[1:]), outputs=outputs)
+    with blamed(called):
+        objective = model.kind(
+            make, data, options.loss, options.batch, augment, options.weight_decay, dtype, device, called
+        )
+    objective.precision = options.precision
+    objective.remarks += data.remarks
+    return objective
+
+
+def model_of(settings: ModelSettings, folder: Path) -> Model:
+    """A network by its name; raises PathsearchError where it cannot be imported."""
+    name, called = settings.name, f"objective.model {settings.name}"
+    if name in BUILT_IN:
+        return Model(partial(MODELS[name], **settings.args), called, real=True)
+    return Model(_without_choice(partial(imported(name, "objective.model", folder), **settings.args)), called)
 
 
 class OfModule(NetworkObjective):
@@ -53,29 +92,34 @@ class OfModule(NetworkObjective):
         )
 
 
-def bare(module: nn.Module) -> nn.Module:
+def bare(module: Any) -> Any:
     """A network without what torch wraps it in to compile it or to spread it over devices."""
     while True:
-        inner = getattr(module, "_orig_mod", None)
         if isinstance(module, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
-            inner = module.module
-        if not isinstance(inner, nn.Module):
+            module = module.module
+        elif isinstance(module, nn.Module) and isinstance(getattr(module, "_orig_mod", None), nn.Module):
+            module = module._orig_mod
+        else:
             return module
-        module = inner
 
 
-def maker(model: Any) -> Make:
-    """What makes the network that is given as a module, its class, or a function of no arguments.
+def given(model: Any) -> Model:
+    """A network that is there already, as a module, its class, or a function of no arguments that makes one.
 
     Raises PathsearchError where it is none of these.
     """
     if isinstance(model, nn.Module):
-        return lambda shape, outputs: copy.deepcopy(bare(model))
+        return Model(_without_choice(lambda: copy.deepcopy(bare(model))), f"the {type(model).__name__}", kind=OfModule)
     if callable(model):
-        return lambda shape, outputs: bare(made) if isinstance(made := model(), nn.Module) else made
+        called = getattr(model, "__name__", type(model).__name__)
+        return Model(_without_choice(lambda: bare(model())), called)
     raise PathsearchError(
         f"network: model is to be a name, a module, its class or a function that makes one, not {_kind(model)}"
     )
+
+
+def _without_choice(make: Any) -> Make:
+    return lambda shape, outputs: make()
 
 
 def data_of(given: Any) -> Data:
@@ -93,8 +137,7 @@ def data_of(given: Any) -> Data:
             raise PathsearchError("network: data has less than 5 examples: give a pair (train, test) of data sets")
         both = every_fifth(whole.inputs, whole.targets, 0)
         train, test = both.train, both.test
-    outputs = 1 if train.targets.is_floating_point() or not train.targets.numel() else int(train.targets.max()) + 1
-    return Data(train, test, outputs, standardise=False)
+    return joined(train, test)
 
 
 def _split(given: Any, what: str) -> Split:
@@ -119,3 +162,11 @@ def _is_array(value: Any) -> bool:
 
 def _kind(value: Any) -> str:
     return f"a {type(value).__name__}"
+
+
+def _real(data: Data, dtype: torch.dtype) -> Data:
+    """The same data with the integers of a user's data set as real numbers, which the built-in networks want."""
+    if data.standardise or data.train.inputs.is_floating_point():
+        return data
+    train, test = (Split(split.inputs.to(dtype), split.targets) for split in (data.train, data.test))
+    return replace(data, train=train, test=test)

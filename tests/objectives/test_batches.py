@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 
 from pathsearch.numerics.seeds import Key, derive
@@ -66,3 +67,26 @@ def test_crop_and_flip_do_what_a_loop_over_examples_does():
         torch.testing.assert_close(inputs[n], wanted.to(inputs.dtype), rtol=0, atol=0)
     assert flips.any()
     assert not flips.all()
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.uint8, torch.bool])
+def test_integers_of_ones_own_stay_integers_cropped_or_not(dtype):
+    data = split()
+    data = Split((data.inputs > 100).to(dtype) if dtype == torch.bool else data.inputs.to(dtype), data.targets)
+    plain = Batches(data, 10, False, torch.float64, CPU, standardise=False)
+    cropped = Batches(data, 10, True, torch.float64, CPU, standardise=False)
+    assert plain.draw(Key(0, 0))[0].dtype == cropped.draw(Key(0, 0))[0].dtype == dtype
+    assert torch.equal(torch.cat([inputs for inputs, _ in plain.whole(20)]), data.inputs)
+    as_reals = Batches(Split(data.inputs.double(), data.targets), 10, True, torch.float64, CPU, standardise=False)
+    torch.testing.assert_close(cropped.draw(Key(0, 1))[0].double(), as_reals.draw(Key(0, 1))[0], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("shape", [(50, 7), (50, 3, 6, 6)])
+@pytest.mark.parametrize("size", [10, None])
+def test_a_network_may_write_to_its_inputs(size, shape):
+    data = Split(torch.rand(shape, dtype=torch.float64), torch.arange(50))
+    kept = data.inputs.clone()
+    batches = Batches(data, size, False, torch.float64, CPU, standardise=False)
+    for inputs in (batches.draw(Key(0, 0))[0], batches.first(3)[0], *(part for part, _ in batches.whole(20))):
+        inputs.zero_()
+    torch.testing.assert_close(torch.cat([part for part, _ in batches.whole(20)]), kept, rtol=0, atol=0)

@@ -1,7 +1,10 @@
 """Picture data sets: the files of MNIST as torchvision reads them, folders of images, real CIFAR-10 where it is."""
 
+import errno
+import fcntl
 import io
 import json
+import os
 import tarfile
 from pathlib import Path
 
@@ -11,7 +14,7 @@ import torch
 from PIL import Image
 
 from pathsearch.errors import PathsearchError
-from pathsearch.objectives.data import Custom, Folder, Torchvision
+from pathsearch.objectives.data import Folder, Torchvision, cache
 from tests.commands import pathsearch
 
 ARCHIVE = Path(__file__).resolve().parents[3] / "shared" / "data" / "cifar10-jpeg.tar.xz"
@@ -64,7 +67,7 @@ def test_folders_of_images_are_decoded_once(tmp_path, monkeypatch):
     assert data.train.inputs[1, :, 0, 0].tolist() == [20, 40, 60]
     assert data.train.targets.tolist() == [0, 0, 0, 1, 1, 1]
     assert len(list((tmp_path / "cache" / "pathsearch").glob("*.npy"))) == 2
-    monkeypatch.setattr("pathsearch.objectives.data._decode_all", None)  # not needed a second time
+    monkeypatch.setattr("pathsearch.objectives.data.pictures.decoded", None)  # not needed a second time
     torch.testing.assert_close(settings.load().train.inputs, data.train.inputs)
 
 
@@ -78,28 +81,75 @@ def test_pictures_of_other_sizes_need_a_size(tmp_path, monkeypatch):
     assert Folder(root=str(tmp_path), size=4).load().train.inputs.shape == (2, 3, 4, 4)
 
 
-class Squares(torch.utils.data.Dataset):
-    """A data set of a user's own, with real-valued targets."""
-
-    def __init__(self, count):
-        self.count = count
-
-    def __len__(self):
-        return self.count
-
-    def __getitem__(self, i):
-        return torch.tensor([float(i), 1.0]), float(i * i)
+def pixels(value=1):
+    return np.full((2, 3, 4, 4), value, np.uint8)
 
 
-def test_any_dataset_by_import_string():
-    target = f"{__name__}:Squares"
-    data = Custom(target=target, train_args={"count": 5}, test_args={"count": 2}).load()
-    assert data.train.inputs.tolist()[3] == [3.0, 1.0]
-    assert data.train.targets.tolist() == [0, 1, 4, 9, 16]
-    assert data.outputs == 1
-    assert not data.standardise
-    with pytest.raises(PathsearchError, match="is empty"):
-        Custom(target=target, train_args={"count": 0}, test_args={"count": 2}).load()
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "pathsearch"
+
+
+def test_nothing_is_left_where_there_is_no_room_for_the_cache(store, monkeypatch):
+    def full(file, array, allow_pickle):
+        file.write(b"some")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    cache.keep("a", pixels())
+    assert list(store.iterdir()) == []
+    assert cache.kept("a", 2) is None
+
+
+def test_what_a_killed_writer_left_is_removed_and_what_a_live_one_writes_is_not(store):
+    store.mkdir()
+    dead, live = store / f"b.dead{cache.SUFFIX}", store / f"b.live{cache.SUFFIX}"
+    dead.write_bytes(b"some")
+    with live.open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        cache.keep("a", pixels())
+        assert sorted(store.iterdir()) == [store / "a.npy", live]
+    cache.keep("a", pixels(2))
+    assert list(store.iterdir()) == [store / "a.npy"]
+    np.testing.assert_array_equal(cache.kept("a", 2), pixels(2))
+
+
+def test_without_locks_only_an_old_file_of_a_writer_is_removed(store, monkeypatch):
+    def none(handle, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    store.mkdir()
+    old, new = store / f"b.old{cache.SUFFIX}", store / f"b.new{cache.SUFFIX}"
+    for file in (old, new):
+        file.write_bytes(b"some")
+    os.utime(old, (0, 0))
+    monkeypatch.setattr(fcntl, "flock", none)
+    cache.keep("a", pixels())
+    assert sorted(store.iterdir()) == [store / "a.npy", new]
+
+
+def test_a_cache_of_another_count_is_none(store):
+    cache.keep("a", pixels())
+    assert cache.kept("a", 2) is not None
+    assert cache.kept("a", 3) is None
+
+
+def test_a_user_without_a_home_has_no_cache(monkeypatch):
+    def unknown():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", unknown)
+    cache.keep("a", pixels())
+    assert cache.kept("a", 2) is None
+
+
+def test_classes_that_one_part_lacks_are_named(tmp_path, store):
+    for file in ("train/cat/1", "train/dog/1", "test/cat/1"):
+        picture(tmp_path / f"{file}.png")
+    with pytest.raises(PathsearchError, match="only train/ has dog"):
+        Folder(root=str(tmp_path)).load()
 
 
 @pytest.mark.skipif(not ARCHIVE.exists(), reason=f"real CIFAR-10 images are not at {ARCHIVE}")

@@ -13,7 +13,7 @@ from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 from ray.util.placement_group import remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from pathsearch.errors import HolderLost, PathsearchError, one_line
+from pathsearch.errors import HolderLost, PathsearchError, described, one_line
 from pathsearch.holders.ray import cluster
 from pathsearch.holders.ray.worker import Facts, Operation, Worker
 from pathsearch.holders.settings import HolderSettings
@@ -215,4 +215,4 @@ def _of_task(error: RayTaskError, who: str) -> tuple[int, PathsearchError]:
         return 0, type(cause)(f"{cause}, on {who}")
     if isinstance(cause, (torch.OutOfMemoryError, MemoryError)):
         return 0, PathsearchError(f"{who} ran out of memory: have fewer actors share a GPU")
-    return 0, PathsearchError(f"{who} raised {type(cause).__name__}: {one_line(cause)}")
+    return 0, PathsearchError(f"{who} raised {described(cause)}")

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pathsearch.errors import Interrupted, PathsearchError, Requeued, one_line
+from pathsearch.files import expanded
 
 LOCAL = "local"  # the cluster that is this machine
 BEAT = 10.0  # seconds between two signs of life
@@ -125,6 +126,7 @@ def sources(config: dict[str, Any], folder: Path, here: Path) -> list[Path]:
     for point in (points.get("start"), *points.get("through", []), points.get("end")):
         name = point.get("run") if isinstance(point, dict) else point
         if isinstance(name, str):
+            name = expanded(name)
             place = next((base / name for base in (here, folder) if (base / name).exists()), here / name)
             found.append((place.parent if place.suffix == ".h5" else place).resolve())
     return list(dict.fromkeys(found))

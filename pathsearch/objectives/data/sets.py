@@ -1,0 +1,36 @@
+"""What a data set is once it is read."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Split:
+    """Inputs [n, …] and targets [n]: classes (int64) or values (float)."""
+
+    inputs: Tensor
+    targets: Tensor
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set. `outputs` is the number of classes, or 1 for real-valued targets.
+
+    `standardise`: whether images are scaled by the training set's mean and deviation; a user's own data set has done
+    its scaling already, and what integers it gives the network gets as integers.
+    `remarks`: lines worth telling the user.
+    """
+
+    train: Split
+    test: Split
+    outputs: int
+    standardise: bool = True
+    remarks: tuple[str, ...] = ()
+
+
+def every_fifth(inputs: Tensor, targets: Tensor, outputs: int) -> Data:
+    """A data set whose every fifth example is for testing."""
+    test = torch.arange(len(inputs)) % 5 == 4
+    return Data(Split(inputs[~test], targets[~test]), Split(inputs[test], targets[test]), outputs)

@@ -1,0 +1,92 @@
+"""Random numbers that follow from a seed while code of others runs, whichever global generator it draws from."""
+
+import ctypes
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.random.mtrand import get_bit_generator, set_bit_generator
+
+MT19937_BYTES = 2500  # 624 words of state and the place in them
+
+_untouched: tuple[Any, bytes] | None = None
+"""numpy's generator as it was last put back, with no normal number drawn ahead."""
+
+_spare: list[Any] = []
+"""Generators that take its place, one for each `seeded` inside another."""
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device, foreign: bool = True) -> Iterator[Callable[[], bool]]:
+    """Seed torch, `random` and `numpy.random`; their generators are as they were afterwards.
+
+    torch: the CPU's generator and, for a CUDA device, its own. Not torch.manual_seed: where CUDA has not started yet
+    it keeps a note, with a traceback, of every call. foreign: whether code that is not this program's own runs, which
+    may draw from the others too. Gives a function that tells whether anything was drawn, and seeds anew.
+    """
+    generators = [torch.default_generator]
+    if device.type == "cuda":
+        torch.cuda.init()
+        generators.append(torch.cuda.default_generators[torch.cuda.current_device()])
+    states = [generator.get_state() for generator in generators]
+
+    def begin() -> None:
+        for generator in generators:
+            generator.manual_seed(seed)
+        if foreign:
+            random.seed(seed)
+            np.random.seed(seed & 0xFFFFFFFF)
+
+    def prints() -> list[Any]:
+        own = [generator.get_state().numpy().tobytes() for generator in generators]
+        return [*own, random.getstate(), _bytes(get_bit_generator())] if foreign else own
+
+    def drawn() -> bool:
+        now = prints()
+        begin()
+        return now != prints()
+
+    with _others_kept() if foreign else nullcontext():
+        try:
+            begin()
+            yield drawn
+        finally:
+            for generator, state in zip(generators, states):
+                generator.set_state(state)
+
+
+@contextmanager
+def _others_kept() -> Iterator[None]:
+    """The generators of `random` and `numpy.random` are as they were afterwards.
+
+    numpy's is exchanged as a whole, which takes a microsecond where reading and writing its state take two hundred.
+    The exchange loses a normal number drawn ahead, so the state is read once after every use from outside.
+    """
+    global _untouched
+    python = random.getstate()
+    outer = get_bit_generator()
+    state = None
+    if _untouched is None or _untouched[0] is not outer or _untouched[1] != _bytes(outer):
+        state = np.random.get_state(legacy=False)
+    inner = _spare.pop() if _spare else np.random.MT19937()
+    set_bit_generator(inner)
+    try:
+        yield
+    finally:
+        set_bit_generator(outer)
+        _spare.append(inner)
+        if state is not None and state["has_gauss"]:
+            np.random.set_state(state)
+        else:
+            _untouched = (outer, _bytes(outer)) if isinstance(outer, np.random.MT19937) else None
+        random.setstate(python)
+
+
+def _bytes(generator: Any) -> bytes:
+    """The state of an MT19937 generator; nothing of another kind's."""
+    if not isinstance(generator, np.random.MT19937):
+        return b""
+    return ctypes.string_at(generator.ctypes.state_address, MT19937_BYTES)
