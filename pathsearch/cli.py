@@ -114,7 +114,17 @@ def plot(
     where: Folder,
     output: Annotated[
         Optional[Path],
-        typer.Option("-o", "--output", metavar="FILE", parser=expanded, help="PNG; default: path.png beside it."),
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            parser=expanded,
+            help="Its suffix is the format (png, pdf, svg, …); default: path.png beside it.",
+        ),
+    ] = None,
+    panel: Annotated[
+        Optional[list[str]],
+        typer.Option(help="profile, error, plane or convergence alone; more than once for several."),
     ] = None,
 ) -> None:
     """Draw the loss along the path, the plane around it, and the convergence."""
@@ -122,7 +132,7 @@ def plot(
 
     found = storage.read(where)
     file = output or found.file.with_suffix(".png")
-    plots.save(found, file)
+    plots.save(found, file, panel or ())
     print(file)
 
 

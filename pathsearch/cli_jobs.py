@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from pathsearch.errors import PathsearchError, complain
+from pathsearch.errors import PathsearchError, complain, needed
 from pathsearch.files import expanded
 from pathsearch.launch.jobs import listing
 
@@ -85,7 +85,8 @@ def submit(
     root = folder_of(name, out)
     settings, folder = config.load(name, overrides)
     # here, not above: torch and Submitit take seconds, which the other commands and a slip of the pen do without
-    from pathsearch.launch.jobs import submit
+    with needed("submitit", "submitting a run"):
+        from pathsearch.launch.jobs import submit
 
     asked = submit.Submission(Path(name).stem, settings, folder, root, cluster or "slurm", profile)
     if sweep:
@@ -150,6 +151,7 @@ def resubmit(
     """Submit runs again as they were; they go on from their last checkpoint."""
     if not runs and not failed:
         raise PathsearchError("name runs to submit again, or --failed for all that failed")
-    from pathsearch.launch.jobs import resubmit
+    with needed("submitit", "submitting a run"):
+        from pathsearch.launch.jobs import resubmit
 
     resubmit.again(listing.wanted(runs))

@@ -1,6 +1,9 @@
 """The exceptions a user is meant to read."""
 
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class PathsearchError(Exception):
@@ -29,6 +32,30 @@ class Interrupted(PathsearchError):
 
 class Requeued(Interrupted):
     """As Interrupted; the job was put back into its queue and will go on."""
+
+
+class MachineLost(Interrupted):
+    """A device, or Ray on this machine, failed under a run, which goes on from its last checkpoint where both work.
+
+    `status` is the system's code for trying again (EX_TEMPFAIL); `number` that of SLURM's warning, on which a job is
+    requeued.
+    """
+
+    status = 75
+
+    def __init__(self, said: str) -> None:
+        super().__init__(said, signal.SIGUSR2)
+
+
+@contextmanager
+def needed(package: str, what: str) -> Iterator[None]:
+    """Raise PathsearchError, with what to do, where what is imported inside for `what` lacks a package."""
+    try:
+        yield
+    except ImportError as error:
+        raise PathsearchError(
+            f"{what} needs {package}, which cannot be imported here ({one_line(error)}): pip install {package}"
+        ) from error
 
 
 def complain(error: PathsearchError) -> None:

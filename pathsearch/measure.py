@@ -37,17 +37,15 @@ class Profile:
 class Plane:
     """Losses on the plane through the start, the end and the path's middle.
 
-    x [X], y [Y] in weight-space distance, the start at the origin and the end on the x axis; every metric [Y, X]; the
-    path's own shadow (path_x, path_y) [P] and that of its pivots.
+    x [X], y [Y] in weight-space distance, the start at the origin and the end on the x axis; every metric [Y, X].
+    `shadow`: the path (path_x, path_y) [P] and its pivots (pivots_x, pivots_y) [N] projected onto the plane, how far
+    they lie from it (path_off, pivots_off), and the pivots' own loss (pivots_loss), the first metric.
     """
 
     x: Array
     y: Array
     metrics: dict[str, Array]
-    path_x: Array
-    path_y: Array
-    pivots_x: Array
-    pivots_y: Array
+    shadow: dict[str, Array]
 
     def __repr__(self) -> str:
         name, values = next(iter(self.metrics.items()))
@@ -163,21 +161,24 @@ def measured_plane(holder: Measures, curve: str, chords: Array, grid: int) -> Pl
         return None
     aside = aside / height
 
-    def shadow(points: Array) -> tuple[Array, Array]:
+    shadow: dict[str, Array] = {}
+    for name, points in (("path", path), ("pivots", np.eye(pivots))):
         offsets = points.copy()
         offsets[:, 0] -= 1.0
-        return offsets @ chords @ along, offsets @ chords @ aside
-
-    path_x, path_y = shadow(path)
-    pivots_x, pivots_y = shadow(np.eye(pivots))
-    half = 0.6 * max(np.ptp(np.append(path_x, pivots_x)), np.ptp(np.append(path_y, pivots_y)))
-    x = _window(np.append(path_x, pivots_x), half, grid)
-    y = _window(np.append(path_y, pivots_y), half, grid)
-    points = x[None, :, None] * along + y[:, None, None] * aside
-    points[..., 0] += 1.0
-    metrics = holder.measure(points.reshape(-1, pivots))
-    shaped = {name: values.reshape(grid, grid) for name, values in metrics.items()}
-    return Plane(x, y, shaped, path_x, path_y, pivots_x, pivots_y)
+        x, y = offsets @ chords @ along, offsets @ chords @ aside
+        squares = np.einsum("pj,jk,pk->p", offsets, chords, offsets)
+        off = np.sqrt(np.maximum(squares - x**2 - y**2, 0.0))
+        shadow |= {f"{name}_x": x, f"{name}_y": y, f"{name}_off": off}
+    all_x, all_y = (np.append(shadow[f"path_{axis}"], shadow[f"pivots_{axis}"]) for axis in "xy")
+    half = 0.6 * max(np.ptp(all_x), np.ptp(all_y))
+    x, y = _window(all_x, half, grid), _window(all_y, half, grid)
+    cells = x[None, :, None] * along + y[:, None, None] * aside
+    cells[..., 0] += 1.0
+    # a band's pivots lie elsewhere, a curve's bend points not even on the path: their losses are their own
+    metrics = holder.measure(np.concatenate([cells.reshape(-1, pivots), np.eye(pivots)]))
+    shadow["pivots_loss"] = next(iter(metrics.values()))[grid * grid :]
+    shaped = {name: values[: grid * grid].reshape(grid, grid) for name, values in metrics.items()}
+    return Plane(x, y, shaped, shadow)
 
 
 def disagreement(holder: Holder, pivots: int) -> float | None:

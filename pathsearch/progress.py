@@ -20,15 +20,19 @@ LOG_EVERY = 20.0  # seconds between two lines on steps
 class Display:
     """A watcher (see `launch.session.Watcher`) with a bar on a terminal and lines in a file."""
 
-    def __init__(self, file: IO[str], console: Console, bar: Progress | None) -> None:
-        self._file, self._console, self._bar = file, console, bar
+    def __init__(self, file: IO[str], bar: Progress | None) -> None:
+        self._file, self._bar = file, bar
         self._task: TaskID | None = None
         self._stage = ""
         self._said = 0.0
 
     def log(self, line: str) -> None:
         self._write(line)
-        self._console.print(line, highlight=False, soft_wrap=True)
+        with suppress(OSError):  # stderr may be a file on a full disk, too
+            if self._bar is not None:
+                self._bar.console.print(line, soft_wrap=True)
+            else:
+                print(line, file=sys.stderr, flush=True)
 
     def step(self, report: Report) -> None:
         at = report.position
@@ -65,7 +69,8 @@ class Display:
 @contextmanager
 def display(log: Path) -> Iterator[Display]:
     """A display that appends to `log`, whose folder it makes; the bar appears where stderr is a terminal."""
-    console = Console(stderr=True)
+    # lines quote names and errors, which may look like rich's markup
+    console = Console(stderr=True, markup=False, emoji=False, highlight=False)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -74,12 +79,16 @@ def display(log: Path) -> Iterator[Display]:
     )
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
-        opened = log.open("a", encoding="utf-8")
-    except OSError as error:
-        raise PathsearchError(f"cannot use folder {log.parent}: {error.strerror}; name another with --out") from error
-    with opened as file:
+        file = log.open("a", encoding="utf-8", errors="backslashreplace")  # names of files may be any bytes
+    except (OSError, ValueError) as error:
+        said = error.strerror if isinstance(error, OSError) else error
+        raise PathsearchError(f"cannot use folder {log.parent}: {said}; name another with --out") from error
+    try:
         if sys.stderr.isatty():
             with Progress(*columns, console=console, transient=True) as bar:
-                yield Display(file, console, bar)
+                yield Display(file, bar)
         else:
-            yield Display(file, console, None)
+            yield Display(file, None)
+    finally:
+        with suppress(OSError):  # what a full disk did not take
+            file.close()

@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 import ray
 import torch
+from matplotlib.figure import Figure
 
 from pathsearch.holders import SerialHolder
 from pathsearch.holders.protocol import pivots
+from pathsearch.launch import config, session
+from pathsearch.launch.stop import Stop
 from pathsearch.methods.stages import Stage
 from pathsearch.objectives import SURFACES
 from pathsearch.objectives.function import FunctionObjective
@@ -69,3 +72,32 @@ def gram_of(vectors: np.ndarray) -> np.ndarray:
 
 
 Function = Callable[[torch.Tensor], torch.Tensor]
+
+
+class Silent:
+    """A watcher that says nothing."""
+
+    def log(self, line):
+        pass
+
+    def step(self, report):
+        pass
+
+    def phase(self, name, total):
+        pass
+
+    def tick(self, count):
+        pass
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory):
+    """A small run from its beginning to its end, not to be changed."""
+    settings, where = config.load("muller-brown", ["measure.plane=7"])
+    return session.run(settings, tmp_path_factory.mktemp("run"), where, Silent(), Stop())
+
+
+@pytest.fixture
+def blank(monkeypatch):
+    """For tests of what becomes of a picture: an empty one is quick."""
+    monkeypatch.setattr("pathsearch.plots.figure.picture", lambda run, names: Figure(figsize=(1, 1)))

@@ -5,7 +5,7 @@ import pytest
 from pathsearch.launch import config, session
 from pathsearch.launch.stop import Stop
 from pathsearch.report import figures
-from tests.storage.test_storage import Silent
+from tests.conftest import Silent
 
 
 @pytest.mark.parametrize("seeds", [(0, 1), (2, 3), (4, 5)])

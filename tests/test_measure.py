@@ -70,8 +70,26 @@ def test_the_plane_holds_losses_at_its_own_coordinates():
             point = torch.tensor(flat[0] + x * along + y * aside)
             assert plane.metrics["loss"][j, i] == pytest.approx(float(function(point)), rel=1e-8)
     np.testing.assert_allclose(
-        [plane.pivots_x[2], plane.pivots_y[2]], [np.linalg.norm(flat[2] - flat[0]), 0], atol=1e-12
+        [plane.shadow["pivots_x"][2], plane.shadow["pivots_y"][2]], [np.linalg.norm(flat[2] - flat[0]), 0], atol=1e-12
     )
+
+
+def test_the_plane_says_how_far_the_path_lies_from_it():
+    """Bends to both sides of the plane through start, end and middle; every pivot has a loss of its own."""
+    points = [[0.0, 0.0, 0.0], [1.0, 1.0, 3.0], [2.0, 1.0, 0.0], [3.0, 1.0, -1.0], [4.0, 0.0, 0.0]]
+    holder = holder_of(lambda w: w[2] ** 2 + w[0], points)
+    shadow = measured_plane(holder, "polygon", holder.chords(), 3).shadow
+    np.testing.assert_allclose(shadow["pivots_off"], [0.0, 3.0, 0.0, 1.0, 0.0], atol=1e-7)
+    np.testing.assert_allclose(shadow["path_off"][[0, 5, 10, 25, 40]], [0.0, 1.5, 3.0, 0.5, 0.0], atol=1e-7)
+    np.testing.assert_allclose(shadow["pivots_loss"], [0.0, 10.0, 2.0, 4.0, 4.0])
+
+
+def test_a_bend_point_beside_its_curve_has_its_own_loss():
+    holder = holder_of(lambda w: w[1], [[0.0, 0.0], [1.0, 8.0], [2.0, 0.0]])
+    plane = measured_plane(holder, "bezier", holder.chords(), 3)
+    np.testing.assert_allclose(plane.shadow["pivots_loss"], [0.0, 8.0, 0.0])
+    np.testing.assert_allclose(plane.shadow["path_y"].max(), 4.0)
+    assert plane.metrics["loss"].shape == (3, 3)
 
 
 def test_there_is_no_plane_through_three_points_on_a_line():

@@ -165,9 +165,9 @@ def _beside(recipe: Recipe, objective: NetworkObjective, count: int, rounds: int
 def _on_actors(recipe: Recipe, objective: NetworkObjective, count: int) -> RayHolder:
     """Actors that share this machine's cores, or have a GPU each."""
     cores = max(1, (os.cpu_count() or 1) // count)
-    options = HolderSettings(name="ray", actors=count, cpus_per_actor=cores, address="local").on(recipe.device)
+    options = HolderSettings(name="ray", actors=count, cpus_per_actor=cores, address="local")
     elsewhere = replace(recipe, device=recipe.settings.device)
-    return RayHolder(elsewhere.elsewhere, objective.metrics, options)
+    return RayHolder(elsewhere.elsewhere, objective.metrics, options.at("ray", recipe.device))
 
 
 def _checkpoint(holder: SerialHolder) -> tuple[float, float]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from pathsearch.errors import needed
 from pathsearch.holders.settings import HolderSettings
 from pathsearch.lazy import elsewhere
 
@@ -22,11 +23,13 @@ Log = Callable[[str], None]
 
 
 def opened(settings: HolderSettings, objective: Objective, make: Make, log: Log) -> Holder:
-    """The holder that settings ask for.
+    """The holder of the kind that settings name, which is not auto; raises PathsearchError where it cannot be had.
 
     `objective` is this process's own; `make` makes one elsewhere and is pickled there; `log` hears what happens.
     """
-    holder: Holder = import_module(HOLDERS[settings.kind]).opened(settings, objective, make, log)
+    with needed(settings.name, f"holder={settings.name}"):
+        module = import_module(HOLDERS[settings.name])
+    holder: Holder = module.opened(settings, objective, make, log)
     return holder
 
 

@@ -96,6 +96,9 @@ class Holder(Protocol):
     def describe(self) -> str:
         """Where the vectors are, for a line of the log."""
 
+    def devices(self) -> str:
+        """The kinds of device that gradients are worked out on: cpu, cuda, or both with a + between."""
+
     def revive(self) -> None:
         """Be ready to load again after vectors were lost; raises PathsearchError where that cannot be."""
 

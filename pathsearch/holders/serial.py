@@ -93,6 +93,9 @@ class SerialHolder:
     def describe(self) -> str:
         return f"on {self.block.objective.device}"
 
+    def devices(self) -> str:
+        return self.block.objective.device.type
+
     def revive(self) -> None:
         pass
 

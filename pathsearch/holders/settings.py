@@ -1,6 +1,5 @@
 """Who holds the vectors: the options of `holder:` in a configuration."""
 
-import os
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -12,7 +11,9 @@ class HolderSettings(Settings):
     """Serial: one device, this process. Ray: actors, each with a block of images on a device of its own."""
 
     name: Literal["auto", "serial", "ray"] = Field(
-        "auto", description="auto: ray where there are several GPUs, actors or an address are given; else serial"
+        "auto",
+        description="auto: ray where actors or an address are given, or several GPUs have enough points of a network "
+        "(or of a function of many weights) to work out in a step; else serial",
     )
     actors: int | None = Field(None, ge=1, description="default: one for each GPU of the cluster, or each core")
     gpus_per_actor: float | None = Field(None, ge=0, description="may be a fraction; default: 1 where there are GPUs")
@@ -33,18 +34,7 @@ class HolderSettings(Settings):
             )
         return self
 
-    def on(self, device: str) -> "HolderSettings":
-        """The same without GPUs where a run is to be on the CPU."""
-        if device != "cpu" or self.gpus_per_actor is not None:
-            return self
-        return self.model_copy(update={"gpus_per_actor": 0.0})
-
-    @property
-    def kind(self) -> str:
-        """What `auto` comes to on this machine."""
-        if self.name != "auto":
-            return self.name
-        import torch  # not above: a configuration is read without
-
-        asked = (self.actors or 1) > 1 or self.address is not None or "RAY_ADDRESS" in os.environ
-        return "ray" if asked or torch.cuda.device_count() > 1 else "serial"
+    def at(self, kind: str, device: str) -> "HolderSettings":
+        """The same of this kind, and without GPUs where the work is to be on the CPU."""
+        gpus = 0.0 if device == "cpu" and self.gpus_per_actor is None else self.gpus_per_actor
+        return self.model_copy(update={"name": kind, "gpus_per_actor": gpus})

@@ -32,8 +32,8 @@ def weights(point: Point, side: str, objective: Objective, folder: Path) -> NDAr
         return _checked(_array(file, side), side, objective)
     if not isinstance(objective, NetworkObjective):
         raise PathsearchError(f"endpoints.{side}: {file} is not a .npy or .h5 file, and only networks have state_dicts")
-    parameters, buffers = state_dict(file, side, objective)
-    objective.adopt(buffers, str(file))
+    parameters, _ = state_dict(file, side, objective)
+    objective.adopt(parameters, str(file))
     return _checked(objective.flat(parameters).cpu().numpy(), side, objective)
 
 

@@ -1,26 +1,41 @@
-"""What a run ends with: its picture and its table."""
+"""What a run ends with: its table and its picture."""
 
 import sys
+from pathlib import Path
 
 from rich.console import Console
 
 from pathsearch import report, storage
+from pathsearch.errors import PathsearchError, complain
 
 
 def finish(found: storage.Run) -> None:
-    """Draw a run beside its file, unless that is done, and print its table."""
-    picture = found.file.with_name("path.png")
-    if not picture.exists() or picture.stat().st_mtime_ns < found.file.stat().st_mtime_ns:
-        from pathsearch import plots  # matplotlib takes long to import, and what was drawn is still true
-
-        plots.save(found, picture)
+    """Print a run's table, draw it beside its file. A picture that fails is said: the run itself is kept."""
     say(found)
-    print(f"kept in {found.file}, drawn in {picture}")
+    picture = found.file.with_name("path.png")
+    storage.sweep(picture)
+    try:
+        if _missing(picture, found.file):
+            from pathsearch import plots  # matplotlib takes long to import, and what was drawn is still true
+
+            plots.save(found, picture)
+        print(f"kept in {found.file}, drawn in {picture}")
+    except PathsearchError as error:
+        print(f"kept in {found.file}")
+        complain(error)
     sys.stdout.flush()
 
 
+def _missing(picture: Path, file: Path) -> bool:
+    """Whether a picture is not there, or older than what it shows."""
+    return not picture.exists() or picture.stat().st_mtime_ns < file.stat().st_mtime_ns
+
+
 def say(found: storage.Run) -> None:
-    """Print a run's headline and table."""
-    console = Console()
-    console.print(report.headline(report.figures(found)), highlight=False, soft_wrap=True)
-    console.print(report.table(found))
+    """Print a run's headline, its table, and what is wrong with it."""
+    console = Console(markup=False, emoji=False, highlight=False)
+    console.print(report.headline(report.figures(found)), soft_wrap=True)
+    if "profiles/path" in found.groups:
+        console.print(report.table(found))
+    for line in report.warnings(found):
+        console.print(f"warning: {line}", soft_wrap=True)

@@ -12,17 +12,19 @@ from typing import Any, Protocol
 import numpy as np
 
 from pathsearch import measure, storage
-from pathsearch.errors import HolderLost, Interrupted, PathsearchError
+from pathsearch.errors import HolderLost, Interrupted, MachineLost, PathsearchError
 from pathsearch.holders import opened
-from pathsearch.launch import endpoints
+from pathsearch.launch import endpoints, placement
 from pathsearch.launch.past import past as kept_before
 from pathsearch.launch.recipe import Recipe
 from pathsearch.launch.settings import Endpoints, RunSettings, Trained
 from pathsearch.launch.stop import Stop
 from pathsearch.launch.versions import origin, versions
 from pathsearch.methods.stages import lengths
-from pathsearch.objectives import CallableSettings, Objective, importable
-from pathsearch.objectives.network import STATISTICS, NetworkObjective
+from pathsearch.objectives import Objective, importable
+from pathsearch.objectives.faults import device_fault
+from pathsearch.objectives.network import NetworkObjective
+from pathsearch.objectives.protocol import remarked
 from pathsearch.objectives.surfaces import SURFACES
 from pathsearch.search import Position, Report, moving, search
 from pathsearch.storage.history import History, before
@@ -50,10 +52,13 @@ class Watcher(Protocol):
 def run(settings: RunSettings, folder: Path, config_folder: Path, watcher: Watcher, stop: Stop) -> storage.Run:
     """Carry a run to its end, from nothing or from what `folder/path.h5` holds.
 
-    Raises PathsearchError where it cannot go on, Interrupted where `stop` was due; what was found is kept.
+    Raises PathsearchError where it cannot go on, Interrupted where `stop` was due, MachineLost where a device failed;
+    what was found is kept.
     """
     with importable(config_folder), _alone(folder):
-        return _Session(settings, folder, config_folder, watcher, stop).carry_out()
+        session = _Session(settings, folder, config_folder, watcher, stop)
+        with _device_faults(session._kept):
+            return session.carry_out()
 
 
 class _Session:
@@ -76,10 +81,10 @@ class _Session:
         if past is not None and past.state == "finished":
             return past
         settings, folder = self.settings, self.config_folder
-        needed = isinstance(settings.objective, CallableSettings)
-        size = endpoints.first_size(settings.endpoints, folder) if needed else None
+        size = placement.size(settings, folder)
+        self.place = placement.placed(settings, size)
         # the coordinator of a cluster needs no GPU: it sees no more of a vector than a checkpoint's row
-        device = settings.device if settings.holder.kind == "serial" else "cpu"
+        device = self.place.device if self.place.holder == "serial" else "cpu"
         recipe = Recipe(settings, size, device, folder.resolve(), Path.cwd())
         self.objective = recipe.open()
         trained = endpoints.training(settings.endpoints) if settings.endpoints else []
@@ -88,9 +93,11 @@ class _Session:
         if past is None:
             self.chain = self._first_guess()
         else:
+            if past.groups["parameters"]["name"].tolist() != [name for name, _ in self.objective.table]:
+                raise PathsearchError(f"{self.file} holds a path of other parameters: name another folder with --out")
             endpoints.adopt_buffers(past.groups["buffers"], str(self.file), self.objective)
-        elsewhere = replace(recipe, device=settings.device, buffers=_buffers(self.objective))
-        holder = settings.holder.on(settings.device)
+        elsewhere = replace(recipe, device=self.place.device, buffers=_buffers(self.objective))
+        holder = settings.holder.at(self.place.holder, self.place.device)
         with closing(opened(holder, self.objective, elsewhere.elsewhere, self.watcher.log)) as self.holder:
             return self._persist()
 
@@ -131,7 +138,9 @@ class _Session:
         chain, self.chain = self.chain or self._first_guess(), []  # the holder has it now
         self.holder.load(chain, [], {})
         self._stacked()
-        self.watcher.log(f"begins: {self.objective.size} parameters {self.holder.describe()}")
+        self.summary["device"] = self.holder.devices()
+        self._pass_on()
+        self.watcher.log(f"begins: {self.objective.size} parameters {self._where()}")
         return Position(pivots=len(chain))
 
     def _continue(self) -> Position:
@@ -147,8 +156,15 @@ class _Session:
         self._stacked()
         stored = {name: arrays for name, arrays in past.groups.items() if name.startswith("profiles/")}
         self.profiles = {name: _as_stored(name, arrays) for name, arrays in stored.items()}
-        self.watcher.log(f"continues after {position.moves} steps, from {self.file}, {self.holder.describe()}")
+        self.watcher.log(f"continues after {position.moves} steps, from {self.file}, {self._where()}")
+        begun, here = self.summary.setdefault("device", self.holder.devices()), self.holder.devices()
+        if begun != here:
+            self.watcher.log(f"warning: begun on {begun}, goes on on {here}, where last digits differ")
         return position
+
+    def _where(self) -> str:
+        """Where the vectors are, and why there if that was left open."""
+        return self.holder.describe() + (f" (auto: {self.place.why})" if self.place.why else "")
 
     def _search(self, position: Position) -> Position:
         report = None
@@ -193,8 +209,14 @@ class _Session:
             60 * self.settings.checkpoint.minutes
         )
 
+    def _pass_on(self) -> None:
+        """Log what this process's objective has to say; actors' ones come by the holder."""
+        for line in remarked(self.objective):
+            self.watcher.log(line)
+
     def _tick(self, position: Position, count: int) -> None:
         self.watcher.tick(count)
+        self._pass_on()
         self.reached = max(self.reached, (self.reached[0], len(self.points)))
         if self._pause():
             self._save(position, "running")
@@ -218,13 +240,14 @@ class _Session:
             self._keep_profile("linear", line)
             self._save(position, "running")
         if options.plane and "profiles/plane" not in self.profiles:
-            watcher.phase("measure the plane", options.plane**2)
+            watcher.phase("measure the plane", options.plane**2 + position.pivots)
             plane = measure.measured_plane(holder, curve, chords, options.plane)
             if plane is not None:
                 self._keep_plane(plane)
         self.summary["chord"] = float(np.sqrt(chords[-1, -1]))
         self.summary["disagreement"] = measure.disagreement(self.holder, position.pivots)
         self.summary["as_loaded"] = self._as_loaded(position.pivots)
+        self._pass_on()
         self.points.clear()
         self._save(position, "finished")
 
@@ -255,8 +278,7 @@ class _Session:
     def _keep_plane(self, plane: measure.Plane) -> None:
         arrays = {"x": plane.x, "y": plane.y, **plane.metrics}
         self.profiles["profiles/plane"] = _as_stored("profiles/plane", arrays)
-        shadow = {name: getattr(plane, name) for name in ("path_x", "path_y", "pivots_x", "pivots_y")}
-        self.profiles["profiles/shadow"] = _as_stored("profiles/shadow", shadow)
+        self.profiles["profiles/shadow"] = _as_stored("profiles/shadow", plane.shadow)
 
     def _save(self, position: Position, state: str) -> None:
         stage = self.stages[position.stage] if position.begun else None
@@ -290,7 +312,8 @@ class _Session:
                 "shape": (("tensor",), np.array(["x".join(map(str, shape)) for _, shape in table])),
                 "offset": (("tensor",), np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)),
             },
-            "buffers": {n: (tuple(f"{n}_{i}" for i in range(b.ndim)), b) for n, b in _buffers(self.objective).items()},
+            # no tensor has the name of these dimensions: what a dot follows is a layer
+            "buffers": {n: (tuple(f"{n}.{i}" for i in range(b.ndim)), b) for n, b in _buffers(self.objective).items()},
             "history": self.history.variables(),
             **self.profiles,
         }
@@ -308,10 +331,10 @@ class _Session:
 
 
 def _buffers(objective: Objective) -> dict[str, Any]:
-    """The buffers that all points share, as arrays."""
+    """What all points share and is no coordinate, as arrays."""
     if not isinstance(objective, NetworkObjective):
         return {}
-    return {n: b.cpu().numpy() for n, b in objective.buffers.items() if n.rpartition(".")[2] not in STATISTICS}
+    return {name: value.cpu().numpy() for name, value in objective.shared.items()}
 
 
 def _first_guess(settings: RunSettings, objective: Objective, folder: Path) -> list[Any]:
@@ -347,6 +370,19 @@ def _as_stored(group: str, arrays: dict[str, Any]) -> dict[str, Variable]:
     if group == "measured":
         return {name: (("point", "pivot")[: values.ndim], values) for name, values in arrays.items()}
     return {name: (("t",), values) for name, values in arrays.items()}
+
+
+@contextmanager
+def _device_faults(kept: Callable[[], str]) -> Iterator[None]:
+    """Say the failure of a device as what it is: this process can use it no more, another one may."""
+    try:
+        yield
+    except Exception as error:
+        fault = device_fault(error)
+        if not fault:
+            raise
+        said = str(error) if isinstance(error, PathsearchError) else fault
+        raise MachineLost(f"{said.removesuffix(f'; {kept()}')}; {kept()}") from error
 
 
 @contextmanager

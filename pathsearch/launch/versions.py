@@ -3,16 +3,20 @@
 import os
 import platform
 import subprocess
+from contextlib import suppress
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 
 @cache
 def versions() -> dict[str, str]:
-    """Versions of this program, of Python and of the libraries that compute."""
-    packages = ("pathsearch", "torch", "torchvision", "numpy", "h5py", "ray")
-    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+    """Versions of this program, of Python and of the libraries that compute, as far as they are installed."""
+    found = {"python": platform.python_version()}
+    for name in ("pathsearch", "torch", "torchvision", "numpy", "h5py", "ray"):
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 @cache

@@ -14,7 +14,10 @@ PAD = 4  # pixels on every side before a random crop (He et al. 2016, section 4.
 
 
 class Batches:
-    """A split on a device, whole; images are kept channels-last, so that a crop gathers whole pixels."""
+    """A split on a device, whole; images are kept channels-last, so that a crop gathers whole pixels.
+
+    channels_last: whether images are handed out as they are kept; else contiguous, as any network may expect.
+    """
 
     def __init__(
         self,
@@ -24,6 +27,7 @@ class Batches:
         dtype: torch.dtype,
         device: torch.device,
         standardise: bool = True,
+        channels_last: bool = True,
     ) -> None:
         inputs = split.inputs.to(device)
         self.images = inputs.ndim == 4
@@ -31,6 +35,7 @@ class Batches:
         self.targets = split.targets.to(device)
         self.size = min(size or len(inputs), len(inputs))
         self.augment, self.dtype, self.device = augment and self.images, dtype, device
+        self.channels_last = channels_last
         self._order = lru_cache(maxsize=4)(self._shuffled)  # endpoints trained side by side each have their own
         self.mean: Tensor | None = None
         self.std: Tensor | None = None
@@ -84,7 +89,10 @@ class Batches:
             scaled = (inputs.to(self.dtype) - self.mean) / self.std
         else:
             scaled = inputs.to(self.dtype if inputs.is_floating_point() else inputs.dtype, copy=True)
-        return scaled.permute(0, 3, 1, 2) if self.images else scaled
+        if not self.images:
+            return scaled
+        images = scaled.permute(0, 3, 1, 2)
+        return images if self.channels_last else images.contiguous()
 
     def normalised_like(self, other: "Batches") -> "Batches":
         """The same data, scaled by another split's mean and deviation."""

@@ -9,7 +9,8 @@ from types import TracebackType
 
 import torch
 
-from pathsearch.errors import PathsearchError, described
+from pathsearch.errors import MachineLost, PathsearchError, described
+from pathsearch.objectives.faults import device_fault
 
 OUT_OF_MEMORY = (MemoryError, torch.OutOfMemoryError)
 NOT_THEIRS = tuple(
@@ -32,6 +33,8 @@ def blamed(what: str, passing: tuple[type[BaseException], ...] = OUT_OF_MEMORY) 
     except ours:
         raise
     except BaseException as error:
+        if fault := device_fault(error):
+            raise MachineLost(fault) from error
         raise PathsearchError(f"{what} raised {described(error)}{_place(error)}") from error
 
 

@@ -1,52 +1,40 @@
 """A network on a data set as a function of one flat weight vector; the module itself is never changed."""
 
-import copy
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import cached_property
-from typing import Any
+from functools import cached_property, partial
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.instancenorm import _InstanceNorm
 
 from pathsearch.errors import PathsearchError
 from pathsearch.numerics.seeds import Key, derive
 from pathsearch.objectives.batches import Batches
 from pathsearch.objectives.blame import blamed
+from pathsearch.objectives.carrier import Carrier, State, dense, fitted, same
 from pathsearch.objectives.data import Data
+from pathsearch.objectives.losses import LOSSES, classes, refuse_outputs
+from pathsearch.objectives.memory import allocations
+from pathsearch.objectives.probe import Probe, differ
+from pathsearch.objectives.seeding import seeded
+from pathsearch.objectives.statistics import kinds
 
-DROPOUT, INITIAL = 3, 4  # what a seed is for
-STATISTICS = ("running_mean", "running_var", "num_batches_tracked")  # of a batch norm
-MEASURING_CHUNK = 500  # examples at once where no gradient is needed
+DROPOUT, INITIAL, MEASURING = 3, 4, 5  # what a seed is for
+MEASURING_CHUNK = 500  # examples at once where no gradient is needed, as far as memory suffices
+PROBED = 16  # examples of the passes that look what a network does
 
-
-def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Cross-entropy summed over a batch; outputs [b, classes]."""
-    return F.cross_entropy(outputs, targets, reduction="sum")
-
-
-def mse(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Squared error summed over a batch, averaged over outputs; classes count as 0/1 or one-hot targets."""
-    if targets.is_floating_point() or outputs.shape[1] == 1:
-        wanted = targets.to(outputs.dtype).reshape(outputs.shape)
-    else:
-        wanted = F.one_hot(targets, outputs.shape[1]).to(outputs.dtype)
-    return F.mse_loss(outputs, wanted, reduction="sum") / outputs.shape[1]
-
-
-LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"cross_entropy": cross_entropy, "mse": mse}
+Found = TypeVar("Found")
 
 
 class NetworkObjective:
-    """Mean loss of a mini-batch plus ½λ|w|² (all parameters, as in Garipov et al. 2018); see `Objective`.
+    """Mean loss of a mini-batch plus ½λ|w|² (all coordinates, as in Garipov et al. 2018); see `Objective`.
 
-    `called`: how errors name the network.
+    Coordinates are the parameters with requires_grad. built_in: whether the network is one of this program's own,
+    which take channels-last images, write to no input and draw from torch's generator only. `called`: how errors name
+    the network.
     """
 
     metrics: tuple[str, ...] = ("train_loss", "train_loss_l2", "train_error", "test_loss", "test_error")
@@ -64,33 +52,60 @@ class NetworkObjective:
         weight_decay: float,
         dtype: torch.dtype,
         device: torch.device,
+        built_in: bool = False,
         called: str = "the network",
     ) -> None:
         self.called = called
         self.make, self.dtype, self.device, self.weight_decay = make, dtype, device, weight_decay
-        self.module = self._built(0)
-        named = list(self.module.named_parameters())  # tied parameters come once
-        self.table = [(name, tuple(parameter.shape)) for name, parameter in named]
-        self.names = [name for name, _ in named]
-        self.sizes = [parameter.numel() for _, parameter in named]
+        self._foreign = not built_in
+        self._carrier = self._built(0)
+        self.module = self._carrier.module
+        trained = self._carrier.trained
+        self.table = [(name, tuple(parameter.shape)) for name, parameter in trained.items()]
+        self.names = [name for name, _ in self.table]
+        self.sizes = [parameter.numel() for parameter in trained.values()]
         self.size = sum(self.sizes)
         if not self.size:
-            raise PathsearchError("the network has no parameters")
-        self.buffers = {name: buffer.detach().clone() for name, buffer in self.module.named_buffers()}
-        self.train = Batches(data.train, batch, augment, dtype, device, data.standardise)
-        self.test = Batches(data.test, None, False, dtype, device, standardise=False).normalised_like(self.train)
+            raise PathsearchError("the network has no parameters that are trained: none has requires_grad")
+        for name, parameter in trained.items():
+            if parameter.is_complex():
+                raise PathsearchError(f"parameter {name!r} is complex: make it real, as by torch.view_as_real")
+        self.state = dict(self._carrier.made)
+        self.train = Batches(data.train, batch, augment, dtype, device, data.standardise, built_in)
+        self.test = Batches(data.test, None, False, dtype, device, False, built_in).normalised_like(self.train)
         self.loss_sum = LOSSES[loss]
-        self.stochastic = self.train.size < len(self.train) or self.train.augment
-        self._adopted: set[str] = set()
         self.remarks: list[str] = []
+        """Lines worth telling the user that came up; who drives the objective takes them out."""
+        self._said: set[str] = set()
+        self._adopted: set[str] = set()
         self.together = 1 << 30
         """Most weight vectors that `losses_and_gradients` has memory for, as far as is known."""
+        self.chunk = min(MEASURING_CHUNK, max(len(self.train), len(self.test)))
+        """Most examples at once in measuring, as far as is known."""
         self._batch: tuple[Key, tuple[Tensor, Tensor]] | None = None
-        self._measuring = _measuring_copy(self.module)
-        self._try(data.outputs)
-        if not self.stochastic:  # dropout in any form shows in the loss of another step
-            weights = self.flat(dict(named))
-            self.stochastic = bool(self.loss(weights, Key(0, 0)) != self.loss(weights, Key(0, 1)))
+        self._try(loss, data.outputs)
+        probe = self._probe()
+        self._kinds = kinds(probe)
+        self._stateless = probe.stateless()
+        self.stochastic = self.train.size < len(self.train) or self.train.augment or self._kinds.draws
+
+    @property
+    def shared(self) -> State:
+        """What all points of a path share and is no coordinate, by name: frozen parameters, and constant buffers."""
+        return {name: dense(self.state[name]) for name in self._kinds.shared}
+
+    @property
+    def buffers(self) -> State:
+        """All buffers, by name."""
+        return {name: value for name, value in self.state.items() if name not in self._carrier.frozen}
+
+    @cached_property
+    def state_names(self) -> list[tuple[str, tuple[int, ...]]]:
+        """Every name that a state_dict of the network may have, with its shape: parameters, then buffers."""
+        saved = self.module.state_dict()
+        named = (self.module.named_parameters, self.module.named_buffers)
+        both = [(name, tuple(each.shape)) for which in named for name, each in which(remove_duplicate=False)]
+        return [(name, shape) for name, shape in both if name in saved]
 
     def __repr__(self) -> str:
         kind = str(self.dtype).removeprefix("torch.")
@@ -100,30 +115,43 @@ class NetworkObjective:
         )
 
     def loss(self, weights: Tensor, key: Key) -> Tensor:
-        with torch.no_grad():
-            return self._data_loss(self._views(weights), key, self._mean_loss) + self._penalty(weights)
+        with torch.no_grad(), self._carrier.holding(weights, self.state):
+            return self._data_loss(key, self._forward_loss) + self._penalty(weights)
 
     def loss_and_gradient(
         self, weights: Tensor, key: Key, mean_loss: Callable[..., Tensor] | None = None
     ) -> tuple[Tensor, Tensor]:
-        views = [view.detach().requires_grad_() for view in self._views(weights)]
+        """As in `Objective`; mean_loss: another way to work out the loss, one that is given weights and state."""
         with torch.enable_grad():
-            data_loss = self._data_loss(views, key, mean_loss or self._mean_loss)
-        gradients = torch.autograd.grad(data_loss, views, allow_unused=True, materialize_grads=True)
-        gradient = torch.cat([part.reshape(-1) for part in gradients])
+            if mean_loss is None:
+                with self._carrier.holding(weights, self.state):
+                    data_loss = self._data_loss(key, self._forward_loss)
+                    gradient = _gradient(data_loss, list(self._carrier.trained.values()))
+            else:
+                self._refuse_stateful()
+                views = [part.requires_grad_() for part in self._carrier.copied(weights)]
+                with self._carrier.restored():
+                    data_loss = self._data_loss(key, partial(mean_loss, views, self.state))
+                    gradient = _gradient(data_loss, views)
         if self.weight_decay:
             gradient.add_(weights, alpha=self.weight_decay)
         return data_loss.detach() + self._penalty(weights), gradient
 
     def losses_and_gradients(self, weights: Tensor, key: Key) -> tuple[Tensor, Tensor]:
         """Losses [n] and gradients [n, size] at several weight vectors [n, size], worked out as one batch."""
+        self._refuse_stateful()
         inputs, targets = self._drawn(key)
-        parts = weights.split(self.sizes, dim=1)
+        own = weights.clone() if self._foreign else weights  # the network may write to them
+        parts = own.split(self.sizes, dim=1)
         views = [part.reshape(len(weights), *shape) for part, (_, shape) in zip(parts, self.table)]
-        buffers = {name: buffer.expand(len(weights), *buffer.shape) for name, buffer in self.buffers.items()}
-        both = vmap(grad_and_value(self._mean_loss), in_dims=(0, 0, None, None), randomness="same")
-        with _seeded(derive(DROPOUT, key.seed, key.step), self.device), blamed(self.called):
-            gradients, losses = both(views, buffers, inputs, targets)
+        # each point has buffers of its own to write to; frozen parameters may be large
+        ways = {name: None if name in self._carrier.frozen else 0 for name in self.state}
+        state = {
+            n: each if ways[n] is None else each.expand(len(weights), *each.shape) for n, each in self.state.items()
+        }
+        both = vmap(grad_and_value(self._mean_loss), in_dims=(0, ways, None, None), randomness="same")
+        with self._carrier.restored(), self._carrier.user_code(derive(DROPOUT, key.seed, key.step)):
+            gradients, losses = both(views, state, self._carrier.given(inputs), targets)
         gradient = torch.cat([part.reshape(len(weights), -1) for part in gradients], dim=1)
         if self.weight_decay:
             gradient.add_(weights, alpha=self.weight_decay)
@@ -136,117 +164,171 @@ class NetworkObjective:
 
     def measure(self, weights: Tensor) -> dict[str, float]:
         """Whole training and test set, un-augmented, batch norm re-estimated from the training set."""
-        with torch.no_grad():
-            return self._measured(weights, self.reestimated(weights))
+        return self._fitting(lambda chunk: self._measured(weights, self._estimated(weights, chunk), chunk))
 
     def measure_with(self, weights: Tensor, buffers: dict[str, NDArray[Any]]) -> dict[str, float]:
         """As `measure`, with given buffers: an endpoint with the running statistics it was saved with."""
-        with torch.no_grad():
-            given = {name: torch.from_numpy(value).to(self.buffers[name]) for name, value in buffers.items()}
-            return self._measured(weights, {**self.buffers, **given})
+        given = {name: torch.from_numpy(value) for name, value in buffers.items() if name in self.state}
+        state = {**self.state, **{name: fitted(value, self.state[name]) for name, value in given.items()}}
+        return self._fitting(lambda chunk: self._measured(weights, state, chunk))
 
     def predictions(self, weights: Tensor) -> NDArray[np.int64] | None:
         if self.test.targets.is_floating_point():
             return None
-        with torch.no_grad():
-            outputs = [out for out, _ in self._outputs(weights, self.reestimated(weights), self.test)]
-        return np.asarray(_classes(torch.cat(outputs)).cpu().numpy(), dtype=np.int64)
+
+        def predicted(chunk: int) -> Tensor:
+            state = self._estimated(weights, chunk)
+            return torch.cat([classes(out) for out, _ in self._outputs(weights, state, self.test, chunk)])
+
+        return np.asarray(self._fitting(predicted).cpu().numpy(), dtype=np.int64)
+
+    def reestimated(self, weights: Tensor) -> State:
+        """The state with statistics averaged over the training set, un-augmented, dropout off."""
+        return self._fitting(lambda chunk: self._estimated(weights, chunk))
 
     def initial(self, seed: int) -> Tensor:
-        return self.flat(dict(self._built(seed).named_parameters()))
+        carrier = self._built(seed)
+        drawn = [name for name in self._kinds.shared if not same(carrier.made[name], self._carrier.made[name])]
+        if drawn:
+            some = ", ".join(drawn[:3]) + (f" and {len(drawn) - 3} more" if len(drawn) > 3 else "")
+            self._remark(
+                f"{some}: no coordinates, but drawn at random when the network is made; all points of a path share "
+                "them, whatever the seeds of its endpoints"
+            )
+        return self.flat(dict(carrier.trained))
 
-    def adopt(self, buffers: dict[str, Tensor], source: str) -> None:
-        """Take over an endpoint's buffers that are no batch-norm statistics: all points of a path share them.
+    def adopt(self, values: dict[str, Tensor], source: str) -> None:
+        """Take over an endpoint's values of what is `shared`; other names are passed over.
 
-        Raises PathsearchError where they differ from another endpoint's.
+        Raises PathsearchError where they do not fit, or differ from what another endpoint brought.
         """
-        for name, value in buffers.items():
-            if name.rpartition(".")[2] in STATISTICS:
+        taken: State = {}
+        for name in self._kinds.shared:
+            if name not in values:
                 continue
-            value = value.to(self.buffers[name])
-            if name in self._adopted and not torch.equal(self.buffers[name], value):
-                raise PathsearchError(
-                    f"buffer {name!r} of {source} differs from the other endpoint's: no path joins them"
-                )
-            self.buffers[name] = value
-            self._adopted.add(name)
+            what = f"{self._carrier.kind(name)} of {source}"
+            mine, value = self.state[name], dense(values[name].detach())
+            if value.shape != mine.shape:
+                raise PathsearchError(f"{what} has shape {tuple(value.shape)}, the network's has {tuple(mine.shape)}")
+            if value.is_complex() and not mine.is_complex():
+                raise PathsearchError(f"{what} is complex, the network's is not")
+            taken[name] = fitted(value, mine)
+            if name in self._adopted and not same(mine, taken[name]):
+                if self._matters(name, taken[name]):
+                    raise PathsearchError(f"{what} differs from the other endpoint's: no path joins them")
+                del taken[name]
+        self.state.update(taken)
+        self._adopted.update(taken)
 
     def flat(self, named: dict[str, Tensor]) -> Tensor:
         """The weight vector [size] of parameters given by name."""
         parts = [named[name].detach().to(self.device, self.dtype).reshape(-1) for name in self.names]
         return torch.cat(parts)
 
-    def reestimated(self, weights: Tensor) -> dict[str, Tensor]:
-        """Buffers with batch-norm statistics averaged over the training set, un-augmented, dropout off."""
-        buffers = {name: buffer.clone() for name, buffer in self.buffers.items()}
-        norms = [(name, part) for name, part in self._measuring.named_modules() if isinstance(part, _BatchNorm)]
-        norms = [(name, part) for name, part in norms if part.track_running_stats]
-        if not norms:
-            return buffers
-        for name, part in norms:
-            for statistic in STATISTICS:
-                buffers[f"{name}.{statistic}"].fill_(1 if statistic == "running_var" else 0)
-            part.train()
-        parameters = dict(zip(self.names, self._views(weights)))
-        for inputs, _ in self.train.whole(MEASURING_CHUNK):
-            functional_call(self._measuring, (parameters, buffers), (inputs,))
-        self._measuring.eval()
-        return buffers
+    def _fitting(self, work: Callable[[int], Found]) -> Found:
+        """What `work` finds with so many examples at once as there is memory for: halved until it suffices."""
+        refused = 0
+        while True:
+            try:
+                with torch.no_grad(), allocations():
+                    found = work(self.chunk)
+                break
+            except (MemoryError, torch.OutOfMemoryError) as error:
+                if self.chunk == 1:
+                    raise PathsearchError(
+                        "out of memory in measuring, with one example at once: use a machine with more, or a smaller "
+                        "network"
+                    ) from error
+            refused, self.chunk = refused or self.chunk, self.chunk // 2
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+        if refused:
+            self._remark(f"measuring {self.chunk} examples at once: {refused} did not fit in memory")
+        return found
 
-    def _measured(self, weights: Tensor, buffers: dict[str, Tensor]) -> dict[str, float]:
+    def _remark(self, line: str) -> None:
+        if line not in self._said:
+            self._said.add(line)
+            self.remarks.append(line)
+
+    def _estimated(self, weights: Tensor, chunk: int) -> State:
+        layers = self._kinds.layers
+        if not layers:
+            return dict(self.state)
+
+        def once(state: State, inputs: Tensor, number: int) -> State:
+            with self._carrier.holding(weights, state), self._carrier.measuring(layers):
+                self._carrier.run(inputs, derive(MEASURING, number))
+                return self._carrier.written()
+
+        parts = enumerate(self.train.whole(chunk))
+        passes = (partial(once, inputs=inputs, number=number) for number, (inputs, _) in parts)
+        return self._kinds.estimated(self.state, passes)
+
+    def _measured(self, weights: Tensor, state: State, chunk: int) -> dict[str, float]:
         found: dict[str, float] = {}
         for name, split in (("train", self.train), ("test", self.test)):
             loss, wrong = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64)
             loss, wrong = loss.to(self.device), wrong.to(self.device)
-            for outputs, targets in self._outputs(weights, buffers, split):
+            for outputs, targets in self._outputs(weights, state, split, chunk):
                 loss += self.loss_sum(outputs, targets).double()
                 if targets.is_floating_point():
                     wrong += torch.nan
                 else:
-                    wrong += (_classes(outputs) != targets).sum()
+                    wrong += (classes(outputs) != targets).sum()
             found[f"{name}_loss"], found[f"{name}_error"] = float(loss) / len(split), float(wrong) / len(split)
         found["train_loss_l2"] = found["train_loss"] + float(self._penalty(weights))
         return found
 
-    def _outputs(self, weights: Tensor, buffers: dict[str, Tensor], split: Batches) -> Iterator[tuple[Tensor, Tensor]]:
-        parameters = dict(zip(self.names, self._views(weights)))
-        for inputs, targets in split.whole(MEASURING_CHUNK):
-            yield functional_call(self._measuring, (parameters, buffers), (inputs,)), targets
+    def _outputs(self, weights: Tensor, state: State, split: Batches, chunk: int) -> Iterator[tuple[Tensor, Tensor]]:
+        for number, (inputs, targets) in enumerate(split.whole(chunk)):
+            with self._carrier.holding(weights, state), self._carrier.measuring():
+                outputs = self._carrier.run(inputs, derive(MEASURING, number))
+            yield outputs, targets
 
-    def _try(self, classes: int) -> None:
+    def _try(self, loss: str, classes: int) -> None:
         """Raise PathsearchError where the network does not give one row of outputs for each example."""
         inputs, targets = self.train.first(2)
-        with torch.no_grad():
-            outputs = functional_call(self._measuring, (dict(self.module.named_parameters()), self.buffers), (inputs,))
-        wanted = f"a tensor of shape ({len(inputs)}, outputs)"
-        if not isinstance(outputs, Tensor) or outputs.ndim != 2 or len(outputs) != len(inputs):
-            shape = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
-            raise PathsearchError(f"the network must return {wanted} for {len(inputs)} examples, it returned {shape}")
-        alone = outputs.shape[1] == 1 and self.loss_sum is mse and classes <= 2
-        if not alone and not targets.is_floating_point() and outputs.shape[1] < classes:
-            raise PathsearchError(f"the network has {outputs.shape[1]} outputs for {classes} classes")
-        if targets.is_floating_point() and outputs.shape[1] != 1:
-            raise PathsearchError(f"the network has {outputs.shape[1]} outputs for targets that are one number each")
+        made = self.flat(dict(self._carrier.trained))
+        with torch.no_grad(), self._carrier.holding(made, self.state), self._carrier.measuring():
+            outputs = self._carrier.run(inputs, derive(MEASURING, 0))
+        refuse_outputs(outputs, targets, loss, classes)
+
+    def _probe(self) -> Probe:
+        inputs, _ = self.train.first(min(PROBED, self.train.size))
+        return Probe(self._carrier, inputs)
+
+    def _matters(self, name: str, value: Tensor) -> bool:
+        """Whether the network's output, in training mode or in evaluation mode, is another with this value."""
+        probe = self._probe()
+        mine, other = self.state, {**self.state, name: value}
+        modes: tuple[tuple[nn.Module, ...] | None, ...] = (None, ())
+        return any(differ(probe.look(mine, 0, mode).outputs, probe.look(other, 0, mode).outputs) for mode in modes)
 
     def _drawn(self, key: Key) -> tuple[Tensor, Tensor]:
         if self._batch is None or self._batch[0] != key:
             self._batch = (key, self.train.draw(key))
         return self._batch[1]
 
-    def _data_loss(self, views: list[Tensor], key: Key, mean_loss: Callable[..., Tensor]) -> Tensor:
+    def _data_loss(self, key: Key, mean_loss: Callable[..., Tensor]) -> Tensor:
         inputs, targets = self._drawn(key)
-        version = inputs._version
-        with _seeded(derive(DROPOUT, key.seed, key.step), self.device), blamed(self.called):
-            loss = mean_loss(views, self.buffers, inputs, targets)
-        if inputs._version != version:
-            self._batch = None  # the network wrote to its inputs: the next image draws its own
-        return loss
+        with self._carrier.user_code(derive(DROPOUT, key.seed, key.step)):
+            return mean_loss(self._carrier.given(inputs), targets)
 
-    def _mean_loss(self, views: list[Tensor], buffers: dict[str, Tensor], inputs: Tensor, targets: Tensor) -> Tensor:
-        # a forward pass in training mode writes running statistics: into copies, so that none leaks to the next call
-        copies = {name: buffer.clone() for name, buffer in buffers.items()}
-        outputs = functional_call(self.module, (dict(zip(self.names, views)), copies), (inputs,))
+    def _forward_loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        return self.loss_sum(self.module(inputs), targets) / len(targets)
+
+    def _mean_loss(self, views: list[Tensor], state: State, inputs: Tensor, targets: Tensor) -> Tensor:
+        """As `_forward_loss`, without the module's own tensors: what vmap and torch.compile can do."""
+        copies = {name: each.clone() for name, each in state.items()}  # a pass may write to them
+        outputs = functional_call(self.module, {**dict(zip(self.names, views)), **copies}, (inputs,))
         return self.loss_sum(outputs, targets) / len(targets)
+
+    def _refuse_stateful(self) -> None:
+        if not self._stateless:
+            raise PathsearchError(
+                "the network refers to its parameters in a way that allows no other holder.stack than loop"
+            )
 
     def _penalty(self, weights: Tensor) -> Tensor:
         """½λ|w|², summed in float64."""
@@ -254,49 +336,18 @@ class NetworkObjective:
             return torch.zeros((), dtype=torch.float64, device=weights.device)
         return 0.5 * self.weight_decay * torch.linalg.vector_norm(weights, dtype=torch.float64) ** 2
 
-    def _views(self, weights: Tensor) -> list[Tensor]:
-        return [part.view(shape) for part, (_, shape) in zip(weights.split(self.sizes), self.table)]
-
-    def _built(self, seed: int) -> nn.Module:
-        with _seeded(derive(INITIAL, seed), torch.device("cpu")):
+    def _built(self, seed: int) -> Carrier:
+        with seeded(derive(INITIAL, seed), self.device, self._foreign):
             module = self.make()
         if not isinstance(module, nn.Module):
             raise PathsearchError(f"objective.model must make an nn.Module, it made {type(module).__name__}")
-        return module.to(self.device, self.dtype).train()
+        module = module.to(self.device)
+        # of floating-point tensors only: .to(dtype) would make complex ones real
+        module = module.double() if self.dtype == torch.float64 else module.float()
+        return Carrier(module.train(), self.device, self._foreign, self.called)
 
 
-@contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Random numbers from a seed, the global generator as it was afterwards.
-
-    Not torch.manual_seed: where CUDA has not started yet it keeps a note, with a traceback, of every call.
-    """
-    generators = [torch.default_generator]
-    if device.type == "cuda":
-        torch.cuda.init()
-        generators.append(torch.cuda.default_generators[torch.cuda.current_device()])
-    states = [generator.get_state() for generator in generators]
-    for generator in generators:
-        generator.manual_seed(seed)
-    try:
-        yield
-    finally:
-        for generator, state in zip(generators, states):
-            generator.set_state(state)
-
-
-def _classes(outputs: Tensor) -> Tensor:
-    return (outputs[:, 0] > 0.5).long() if outputs.shape[1] == 1 else outputs.argmax(dim=1)
-
-
-def _measuring_copy(module: nn.Module) -> Any:
-    """The module in evaluation mode, its batch norms set to average over all batches they see."""
-    measuring = copy.deepcopy(module).eval()
-    for part in measuring.modules():
-        if isinstance(part, _BatchNorm):
-            part.momentum = None
-        elif isinstance(part, _InstanceNorm) and part.track_running_stats:
-            raise PathsearchError(
-                "instance norm with running statistics cannot be measured along a path: turn them off"
-            )
-    return measuring
+def _gradient(loss: Tensor, parameters: list[Tensor]) -> Tensor:
+    with blamed("the network's gradient"), allocations():
+        parts = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
+    return torch.cat([part.reshape(-1) for part in parts])

@@ -32,11 +32,11 @@ class Make(Protocol):
 
 @dataclass(frozen=True)
 class Model:
-    """A network, by what makes it; `called` names it in errors. `real`: it wants real numbers as inputs."""
+    """A network, by what makes it; `called` names it in errors. `built_in`: it is one of this program's own."""
 
     make: Make
     called: str
-    real: bool = False
+    built_in: bool = False
     kind: type[NetworkObjective] = NetworkObjective
 
 
@@ -59,7 +59,7 @@ def network(options: LossSettings, model: Model, data: Data, augment: bool, devi
         shape = tuple(inputs.shape[1:])
         raise PathsearchError(f"objective.data.augment crops images, the inputs have shape {shape}: leave it out")
     called = model.called
-    if model.real:
+    if model.built_in:
         data = _real(data, dtype)
     elif not inputs.is_floating_point():
         called += f", whose inputs are {inputs.dtype} as the data set gives them,"
@@ -67,7 +67,16 @@ def network(options: LossSettings, model: Model, data: Data, augment: bool, devi
     make = partial(model.make, shape=tuple(inputs.shape[1:]), outputs=outputs)
     with blamed(called):
         objective = model.kind(
-            make, data, options.loss, options.batch, augment, options.weight_decay, dtype, device, called
+            make,
+            data,
+            options.loss,
+            options.batch,
+            augment,
+            options.weight_decay,
+            dtype,
+            device,
+            model.built_in,
+            called,
         )
     objective.precision = options.precision
     objective.remarks += data.remarks
@@ -78,7 +87,7 @@ def model_of(settings: ModelSettings, folder: Path) -> Model:
     """A network by its name; raises PathsearchError where it cannot be imported."""
     name, called = settings.name, f"objective.model {settings.name}"
     if name in BUILT_IN:
-        return Model(partial(MODELS[name], **settings.args), called, real=True)
+        return Model(partial(MODELS[name], **settings.args), called, built_in=True)
     return Model(_without_choice(partial(imported(name, "objective.model", folder), **settings.args)), called)
 
 

@@ -36,3 +36,11 @@ class Objective(Protocol):
 
     def initial(self, seed: int) -> torch.Tensor:
         """Untrained weights from a seed; raises PathsearchError where there is no such thing."""
+
+
+def remarked(objective: Objective) -> list[str]:
+    """Lines worth telling the user that an objective has kept since this was last asked, if it keeps any."""
+    kept: list[str] = getattr(objective, "remarks", [])
+    lines = list(kept)
+    kept.clear()
+    return lines

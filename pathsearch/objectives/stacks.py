@@ -35,7 +35,7 @@ def vmap(objective: Objective, points: Points) -> Gradients:
             together = waiting[: objective.together]
             try:
                 losses, gradients = objective.losses_and_gradients(torch.stack(together), key)
-            except torch.OutOfMemoryError:
+            except (MemoryError, torch.OutOfMemoryError):
                 if len(together) == 1:
                     raise
                 objective.together = len(together) // 2

@@ -1,13 +1,15 @@
 """A quick look at how a run stands: a few small arrays of `path.h5`, its checksum not worked out."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 
-from pathsearch.storage.schema import FORMAT
+from pathsearch.storage.schema import FORMAT, hdf5
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,23 @@ class Glance:
 def glance(run: Path) -> Glance | None:
     """How the run in a folder stands; None where it has written nothing that can be read."""
     try:
-        with h5py.File(run / "path.h5", "r") as h5:
+        with (run / "path.h5").open("rb", buffering=0) as raw, hdf5(raw) as h5:
             return _glance(h5) if h5.attrs.get("format") == FORMAT else None
-    except (OSError, KeyError, ValueError):
+    except Exception:  # whatever h5py makes of a file that is none
         return None
+
+
+def last_step(history: Mapping[str, Any], training: int) -> tuple[float | None, float | None]:
+    """The highest loss of the last step in `history`, and how far it stands out, as in `Glance`.
+
+    `training` counts the stages that train endpoints: what stands out there is no barrier.
+    """
+    if not len(history["loss"]):
+        return None, None
+    at, values = history["t"][-1], history["loss"][-1]
+    ends = values[(at == 0.0) | (at == 1.0)]
+    loss = float(np.nanmax(values))
+    return loss, float(loss - ends.max()) if len(ends) == 2 and history["stage"][-1] >= training else None
 
 
 def _glance(h5: h5py.File) -> Glance:
@@ -44,12 +59,8 @@ def _glance(h5: h5py.File) -> Glance:
     if "path" in profiles:
         values = next(item[()] for name, item in profiles["path"].items() if name not in ("t", "arc_length"))
         loss, barrier = float(values.max()), float(values.max() - max(values[0], values[-1]))
-    elif len(h5["history/loss"]):
-        at, values = h5["history/t"][-1], h5["history/loss"][-1]
-        loss = float(np.nanmax(values))
-        ends = values[(at == 0.0) | (at == 1.0)]
-        training = h5["history/stage"][-1] < summary["training"]
-        barrier = float(loss - ends.max()) if len(ends) == 2 and not training else None
+    else:
+        loss, barrier = last_step(h5["history"], summary["training"])
     return Glance(
         state=str(h5.attrs["state"]),
         stage=stages[position["stage"]] if searched else "measuring" if h5.attrs["state"] == "running" else "done",

@@ -1,8 +1,9 @@
 """Reading `path.h5`: open, read, close; nothing in it is executed."""
 
 import json
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pathsearch.errors import PathsearchError, one_line
-from pathsearch.storage.schema import FORMAT, FORMAT_VERSION, USER_BLOCK, checksum, seal
+from pathsearch.files import expanded
+from pathsearch.storage.atomic import reason
+from pathsearch.storage.schema import FORMAT, FORMAT_VERSION, USER_BLOCK, checksum, hdf5, seal
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -41,7 +44,7 @@ class Run:
 def read(where: str | Path) -> Run:
     """Read a run folder or its `path.h5`. Raises PathsearchError where there is none, or a damaged one."""
     file = located(where)
-    with _readable(file), _opened(file) as h5:
+    with _readable(file), _checked(file) as h5:
         return _run(file, h5)
 
 
@@ -73,11 +76,11 @@ class Stored:
 def stored(where: str | Path) -> Iterator[Stored]:
     """Open a run's file for its vectors. Raises PathsearchError as `read` does."""
     file = located(where)
-    with _readable(file):
-        h5 = _opened(file)
-        registers = {name: item for name, item in h5["optimizer"].items() if item.ndim == 2}
-        kept = Stored(_run(file, h5), h5["path/weights"], registers)
-    with h5:
+    with ExitStack() as stack:
+        with _readable(file):
+            h5 = stack.enter_context(_checked(file))
+            registers = {name: item for name, item in h5["optimizer"].items() if item.ndim == 2}
+            kept = Stored(_run(file, h5), h5["path/weights"], registers)
         yield kept
 
 
@@ -89,29 +92,34 @@ def read_vectors(where: str | Path) -> tuple[NDArray[Any], Arrays]:
 
 def located(where: str | Path) -> Path:
     """The `path.h5` a folder or file name stands for."""
-    file = Path(where)
-    file = file / "path.h5" if file.is_dir() else file
-    if not file.exists():
-        raise PathsearchError(f"no {file}: name a run's folder or its path.h5")
+    file = expanded(where)
+    file = file / "path.h5" if os.path.isdir(file) else file
+    try:
+        file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise PathsearchError(f"no {file}: name a run's folder or its path.h5") from None
+    except (OSError, ValueError) as error:
+        raise PathsearchError(f"cannot read {file}: {_said(error)}") from error
     return file
 
 
-def _opened(file: Path) -> h5py.File:
-    """The file, its checksum and format checked."""
-    with file.open("rb") as raw:
+@contextmanager
+def _checked(file: Path) -> Iterator[h5py.File]:
+    """The file, open, its checksum and format checked."""
+    with file.open("rb", buffering=0) as raw:
         line = raw.read(USER_BLOCK)
         known = line.startswith(FORMAT.encode()) and f", format version {FORMAT_VERSION}," in line.decode()
         if known and not line.startswith(seal(checksum(raw))):
-            raise OSError("it was damaged or changed after it was written")
-    h5 = h5py.File(file, "r")
-    if h5.attrs.get("format") != FORMAT:
-        raise PathsearchError(f"{file} was not written by pathsearch")
-    if h5.attrs["format_version"] > FORMAT_VERSION:
-        raise PathsearchError(
-            f"{file} has format version {h5.attrs['format_version']}, this program reads up to {FORMAT_VERSION}: "
-            "update pathsearch"
-        )
-    return h5
+            raise ValueError("it was damaged or changed after it was written")
+        with hdf5(raw) as h5:
+            if h5.attrs.get("format") != FORMAT:
+                raise PathsearchError(f"{file} was not written by pathsearch")
+            if h5.attrs["format_version"] > FORMAT_VERSION:
+                raise PathsearchError(
+                    f"{file} has format version {h5.attrs['format_version']}, this program reads up to "
+                    f"{FORMAT_VERSION}: update pathsearch"
+                )
+            yield h5
 
 
 @contextmanager
@@ -121,14 +129,23 @@ def _readable(file: Path) -> Iterator[None]:
     except PathsearchError:
         raise
     except Exception as error:  # whatever h5py makes of a file that is none
+        if isinstance(error, OSError) and error.errno:
+            raise PathsearchError(f"cannot read {file}: {_said(error)}") from error
         raise PathsearchError(
             f"{file} cannot be read ({one_line(error)}): if it is damaged, restore a copy or move it away and run again"
         ) from error
 
 
+def _said(error: Exception) -> str:
+    return reason(error) if isinstance(error, OSError) else one_line(error)
+
+
 def _arrays(group: h5py.Group) -> Arrays:
     found = {}
     for name, item in group.items():
+        if isinstance(item, h5py.Group):  # of a name with a slash in it
+            found.update({f"{name}/{rest}": values for rest, values in _arrays(item).items()})
+            continue
         if item.attrs.get("NAME", b"").startswith(b"This is a netCDF dimension"):
             continue
         values = item.asstr()[()] if h5py.check_string_dtype(item.dtype) else item[()]

@@ -4,7 +4,7 @@ Every array has dimension scales, so `xarray.open_dataset("path.h5", group=…, 
 
     /                       attributes: format, format_version, state, config, position, summary, versions, origin
                             (config, position, summary and versions are JSON)
-    /buffers/<name>         the network's buffers that all points share (no batch-norm statistics)
+    /buffers/<name>         what all points share and is no coordinate: frozen parameters, buffers but statistics
     /path/weights           [pivot, parameter]   the pivots, endpoints first and last
     /optimizer/<register>   [moving, parameter]  the optimiser's vectors of the moving pivots; `moving` = pivot index
     /parameters/name        [tensor]             names of the network's parameters, in the order of the vector
@@ -18,7 +18,9 @@ Every array has dimension scales, so `xarray.open_dataset("path.h5", group=…, 
     /profiles/path          t [t]; arc_length and every metric [t]      whole data set
     /profiles/linear        the same on the straight line
     /profiles/plane         x [x], y [y]; every metric [y, x]
-    /profiles/shadow        path_x, path_y [point]; pivots_x, pivots_y [pivot]   the path seen on the plane
+    /profiles/shadow        path_x, path_y [point]; pivots_x, pivots_y [pivot]   the path projected onto the plane
+                            path_off, pivots_off   distances from the plane; pivots_loss   the pivots' own loss
+                            (files of earlier programs have none of these three)
 
 The file begins with a user block of 512 bytes, which HDF5 passes over: a line with the CRC-32 of all that follows,
 checked before anything is believed. A file that another program changed is refused for the same reason.
@@ -28,7 +30,9 @@ and errors are as the objective defines them (errors are shares of 1), lengths a
 """
 
 import zlib
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+import h5py
 
 FORMAT = "pathsearch"
 FORMAT_VERSION = 1
@@ -39,6 +43,15 @@ USER_BLOCK = 512  # bytes, the smallest HDF5 allows
 def seal(checksum: int) -> bytes:
     """The user block's line for a CRC-32."""
     return f"pathsearch, format version {FORMAT_VERSION}, CRC-32 of the rest {checksum:08x}\n".encode()
+
+
+def hdf5(file: BinaryIO, mode: str = "r", **options: Any) -> h5py.File:
+    """An open file as HDF5.
+
+    By name HDF5 would lock it, which some file systems cannot do, and refuse it where the same process has it open with
+    other settings, as xarray may. None of that is needed: a file in place is never changed.
+    """
+    return h5py.File(file, mode, **options)
 
 
 def checksum(file: BinaryIO) -> int:

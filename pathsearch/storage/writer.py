@@ -1,5 +1,6 @@
 """Writing `path.h5`: all of it to a temporary file beside, synced, then put in place at once."""
 
+import io
 import json
 import os
 from collections.abc import Callable
@@ -11,8 +12,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from pathsearch.errors import PathsearchError, one_line
-from pathsearch.storage.schema import FORMAT, FORMAT_VERSION, USER_BLOCK, checksum, seal
+from pathsearch.errors import PathsearchError
+from pathsearch.storage.atomic import NO_ROOM, advice, reason, replacing, synced
+from pathsearch.storage.schema import FORMAT, FORMAT_VERSION, USER_BLOCK, checksum, hdf5, seal
 
 SLACK = 1 << 20  # bytes of metadata beside the arrays
 LARGEST_CHUNK = 1 << 28  # elements: HDF5 takes chunks below 4 GiB
@@ -42,53 +44,74 @@ def write(file: Path, attributes: dict[str, Any], groups: dict[str, dict[str, Va
     strings are kept as JSON. Raises PathsearchError where the disk does not take it; the old file then stays.
     """
     needed = sum(array.nbytes for variables in groups.values() for _, array in variables.values())
-    partial = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
-        _reserve(partial, needed)
-        with h5py.File(partial, "w", track_order=True, userblock_size=USER_BLOCK) as h5:
-            h5.attrs["format"] = FORMAT
-            h5.attrs["format_version"] = FORMAT_VERSION
-            for name, value in attributes.items():
-                h5.attrs[name] = value if isinstance(value, str) else json.dumps(value)
-            for name, variables in groups.items():
-                _write_group(h5.create_group(name, track_order=True), variables)
-        with partial.open("rb+") as written:
-            line = seal(checksum(written))
-            written.seek(0)
-            written.write(line)
-            written.flush()
-            os.fsync(written.fileno())
-        os.replace(partial, file)
-        _sync_folder(file.parent)
-    except (OSError, RuntimeError) as error:
-        kept = "the last checkpoint is kept" if file.exists() else "nothing was kept yet"
+        with replacing(file) as partial, _Sink(partial, "x+") as sink:
+            with hdf5(sink, "w", track_order=True, userblock_size=USER_BLOCK) as h5:
+                sink.reserve(needed + SLACK)
+                h5.attrs["format"] = FORMAT
+                h5.attrs["format_version"] = FORMAT_VERSION
+                for name, value in attributes.items():
+                    h5.attrs[name] = value if isinstance(value, str) else json.dumps(value)
+                for name, variables in groups.items():
+                    _write_group(h5.create_group(name, track_order=True), variables, sink)
+            sink.seal()
+    except OSError as error:
+        kept = "the last checkpoint is kept" if os.path.exists(file) else "nothing was kept yet"
         raise PathsearchError(
-            f"cannot write {file}: {one_line(error)}; {kept}. Free some space, then run again to continue"
+            f"cannot write {file}: {reason(error)}; {kept}. {advice(error).capitalize()}, then run again to continue"
         ) from error
-    finally:
-        partial.unlink(missing_ok=True)  # whatever went wrong; put in place it is gone already
 
 
-def _reserve(file: Path, size: int) -> None:
-    """Make sure that a file of this size has room: the HDF5 library does not survive a disk that fills up under it."""
-    if not hasattr(os, "posix_fallocate"):
-        return  # macOS
-    with file.open("wb") as trial:
+class _Sink(io.FileIO):
+    """The file HDF5 writes to. A write never fails under the library, which would not survive it: `check` tells."""
+
+    failure: BaseException | None = None
+    size = 0
+
+    def write(self, data: Any) -> int:
+        """Write all of it, or note why not; nothing more is written then."""
+        if self.failure is None:
+            try:
+                rest = memoryview(data)
+                while rest:
+                    rest = rest[super().write(rest) :]
+            except BaseException as error:  # an interrupt too
+                self.failure = error
+        return len(data)
+
+    def truncate(self, size: int | None = None) -> int:
+        """Note the size; the room reserved beyond it is given back at the end."""
+        self.size = self.size if size is None else size
+        return self.size
+
+    def check(self) -> None:
+        """Raise what a write ran into."""
+        if self.failure is not None:
+            raise self.failure
+
+    def reserve(self, size: int) -> None:
+        """Ask for room before hours of fetching vectors; file systems that cannot tell are written to all the same."""
+        if not hasattr(os, "posix_fallocate"):
+            return  # macOS
         try:
-            os.posix_fallocate(trial.fileno(), 0, size + SLACK)
+            os.posix_fallocate(self.fileno(), 0, size)
         except OSError as error:
-            raise OSError(
-                error.errno, f"{os.strerror(error.errno or 0)}, {(size + SLACK) / 1e6:.1f} MB needed"
-            ) from error
+            if error.errno in NO_ROOM:
+                told = f"{os.strerror(error.errno or 0)}, {size / 1e6:.1f} MB needed"
+                raise OSError(error.errno, told) from error
+
+    def seal(self) -> None:
+        """Bring the file, which HDF5 has closed, to its size and its checksum into the user block."""
+        self.check()
+        super().truncate(self.size)
+        line = seal(checksum(self))
+        self.seek(0)
+        self.write(line)
+        self.check()
+        synced(self.fileno())
 
 
-def sweep(file: Path) -> None:
-    """Remove what a killed writer of `file` left behind."""
-    for partial in file.parent.glob(f".{file.name}.*.tmp"):
-        partial.unlink(missing_ok=True)
-
-
-def _write_group(group: h5py.Group, variables: dict[str, Variable]) -> None:
+def _write_group(group: h5py.Group, variables: dict[str, Variable], sink: _Sink) -> None:
     for name, (dims, array) in variables.items():
         options: dict[str, Any] = {}
         if dims[-1:] == ("parameter",) and array.nbytes:
@@ -97,6 +120,7 @@ def _write_group(group: h5py.Group, variables: dict[str, Variable]) -> None:
             kept = group.create_dataset(name, array.shape, array.dtype, **options)
             for n in range(len(kept)):
                 kept[n] = array.row(n)
+                sink.check()
             continue
         if array.dtype.kind in "OU":
             array, options = array.astype(object), {"dtype": h5py.string_dtype()}
@@ -112,11 +136,3 @@ def _write_group(group: h5py.Group, variables: dict[str, Variable]) -> None:
         if dims != (name,):
             for axis, dim in enumerate(dims):
                 group[name].dims[axis].attach_scale(group[dim])
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

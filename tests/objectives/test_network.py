@@ -12,32 +12,11 @@ from pathsearch.errors import PathsearchError
 from pathsearch.numerics.seeds import Key
 from pathsearch.objectives.data import Data, Digits, Moons, Split, checked
 from pathsearch.objectives.models import MODELS
-from pathsearch.objectives.network import NetworkObjective
-
-CPU = torch.device("cpu")
-
-
-def images(n=70, classes=4, seed=0, side=8):
-    generator = torch.Generator().manual_seed(seed)
-    pixels = torch.randint(0, 256, (n, 3, side, side), generator=generator, dtype=torch.uint8)
-    return Split(pixels, torch.randint(0, classes, (n,), generator=generator))
-
-
-DATA = Data(images(), images(33, seed=1), 4)
-
-
-def objective(make, data=DATA, loss="cross_entropy", batch=None, augment=False, decay=0.0, dtype=torch.float64):
-    return NetworkObjective(make, data, loss, batch, augment, decay, dtype, CPU)
+from tests.objectives.networks import DATA, images, objective, scaled
 
 
 def cnn(norm=True):
     return MODELS["cnn"](shape=(3, 8, 8), outputs=4, norm=norm)
-
-
-def scaled(split, by=DATA.train):
-    x = by.inputs.double()
-    mean, std = x.mean(dim=(0, 2, 3), keepdim=True), x.std(dim=(0, 2, 3), keepdim=True, unbiased=False)
-    return (split.inputs.double() - mean) / std
 
 
 class Odd(nn.Module):
@@ -247,10 +226,6 @@ BROKEN = {
     "no parameters": (nn.Flatten, "no parameters"),
     "one output": (lambda: nn.Sequential(nn.Flatten(), nn.Linear(192, 1)), "1 outputs for 4 classes"),
     "a picture": (lambda: nn.Conv2d(3, 4, 1), r"must return a tensor of shape \(2, outputs\)"),
-    "instance norm": (
-        lambda: nn.Sequential(nn.InstanceNorm2d(3, affine=True, track_running_stats=True)),
-        "turn them off",
-    ),
 }
 
 

@@ -11,31 +11,13 @@ import xarray
 
 from pathsearch import storage
 from pathsearch.errors import PathsearchError
-from pathsearch.launch import config, session
-from pathsearch.launch.stop import Stop
 from pathsearch.search import Position
 from pathsearch.storage.history import History, before
 
 
-class Silent:
-    def log(self, line):
-        pass
-
-    def step(self, report):
-        pass
-
-    def phase(self, name, total):
-        pass
-
-    def tick(self, count):
-        pass
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run")
-    settings, where = config.load("muller-brown", ["measure.plane=7"])
-    return session.run(settings, folder, where, Silent(), Stop())
+@pytest.fixture
+def run(finished_run):
+    return finished_run
 
 
 def test_everything_written_is_read_back(run):
@@ -162,6 +144,25 @@ def test_history_before_a_position_drops_the_step_to_be_taken_again():
     assert [row[:2] for row in kept.rows] == [(0, 0), (0, 1), (1, 0)]
     assert [len(row) for row in kept.t] == [2, 2, 3]
     assert len(before(Position(3, stage=1, begun=False), arrays).rows) == 2
+
+
+def test_names_with_a_slash_are_read_back(run, tmp_path):
+    """As a module may be called."""
+    again = {name: json.loads(json.dumps(getattr(run, name))) for name in ("state", "config", "position", "summary")}
+    groups = {
+        "history": {
+            name: (("row",), values[:, 0] if values.ndim > 1 else values)
+            for name, values in run.groups["history"].items()
+        },
+        "parameters": {},
+        "buffers": {"stem/conv.mask": (("m",), np.arange(3.0)), "plain": ((), np.array(True))},
+        "path": {"weights": (("pivot", "parameter"), np.ones((2, 3)))},
+    }
+    storage.write(tmp_path / "path.h5", {**again, "versions": {}, "origin": ""}, groups)
+    buffers = storage.read(tmp_path).groups["buffers"]
+    assert set(buffers) == {"stem/conv.mask", "plain"}
+    np.testing.assert_array_equal(buffers["stem/conv.mask"], np.arange(3.0))
+    assert buffers["plain"] == np.array(True)
 
 
 def test_attributes_are_plain_json(run):

@@ -5,52 +5,47 @@ import logging
 import math
 import os
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import ray
-import torch
 from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
 
+from pathsearch import clusters
 from pathsearch.errors import PathsearchError, one_line
+from pathsearch.holders.ray import local
 from pathsearch.holders.settings import HolderSettings
 
 ANSWER = 5.0  # seconds for a cluster's address to answer
-TOKEN = Path.home() / ".ray" / "auth_token"  # by which processes of a cluster know each other
 LOOK = 0.2  # seconds between two looks
 ROOM = 20.0  # seconds for other work on a cluster to make room
 TRIES = 3  # times that, where actors were lost
 
 
-def join(options: HolderSettings) -> bool:
-    """Connect to the cluster that options name; False where this process is connected already.
+def join(options: HolderSettings) -> Callable[[], None]:
+    """Connect to the cluster that options name; returns what ends that, if anything: this process may be connected.
 
     Raises PathsearchError where there is none.
     """
     if ray.is_initialized():
-        return False
+        return lambda: None
     address = options.address or os.environ.get("RAY_ADDRESS") or "local"
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # `Worker` sees to that itself
-    common: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if address == "local":
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        cores = max(os.cpu_count() or 1, math.ceil((options.actors or 1) * options.cpus_per_actor))
-        common |= {"num_cpus": cores, "num_gpus": torch.cuda.device_count(), "include_dashboard": False}
-    else:
-        _refuse_silent(address)
     with _handlers_kept(address == "local"):
         try:
-            ray.init(address=address, **common)
+            if address == "local":
+                return local.start(options)
+            _refuse_silent(address)
+            _close_token()
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        except PathsearchError:
+            raise
         except Exception as error:  # Ray has one for each way of not being there
             raise PathsearchError(f"holder.address={address}: {_advice(one_line(error))}") from error
-    if TOKEN.exists():
-        TOKEN.chmod(0o600)  # Ray makes it readable for all
-    return True
+    return leave
 
 
 def await_nodes(count: int, seconds: float, quit: Callable[[], bool]) -> None:
@@ -76,15 +71,7 @@ def leave() -> None:
 def answers() -> bool:
     """Whether the cluster this process is connected to is still there."""
     host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
-    return _answers(host, int(port)) is None
-
-
-def _answers(host: str, port: int) -> OSError | None:
-    try:
-        socket.create_connection((host.strip("[]"), port), timeout=ANSWER).close()
-    except OSError as error:
-        return error
-    return None
+    return clusters.silent(host, int(port), ANSWER) is None
 
 
 def reserve(options: HolderSettings, fewer: bool) -> tuple[PlacementGroup, float]:
@@ -149,12 +136,18 @@ def _refuse_silent(address: str) -> None:
         )
     if not colon:
         return  # auto
-    error = _answers(host, int(port)) if port.isdigit() else ValueError(f"{port!r} is no port")
+    error = clusters.silent(host, int(port), ANSWER) if port.isdigit() else ValueError(f"{port!r} is no port")
     if error is not None:
         raise PathsearchError(
             f"holder.address={address}: nothing answers there ({error}): start Ray with `ray start --head`, "
             "or use holder.address=local"
         ) from error
+
+
+def _close_token() -> None:
+    """Let nobody else read the token of the user's clusters, which Ray makes readable for all."""
+    with suppress(OSError, RuntimeError):  # there is none; there is no home
+        (Path.home() / ".ray" / "auth_token").chmod(0o600)
 
 
 def _advice(said: str) -> str:

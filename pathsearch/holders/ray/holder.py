@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
-import ray
 from numpy.typing import NDArray
 
 from pathsearch.holders.protocol import Tick, Traffic, Vectors, unheard
@@ -38,7 +37,7 @@ class RayHolder:
         log: Callable[[str], None] = lambda line: None,
     ) -> None:
         self._make, self._metrics, self._options, self._log = make, metrics, options, log
-        self._started = cluster.join(options)
+        self._leave = cluster.join(options)
         try:
             self._open(fewer=False)
         except BaseException:
@@ -46,7 +45,7 @@ class RayHolder:
             raise
 
     def _open(self, fewer: bool) -> None:
-        self._pool = Pool(self._options, self._make, fewer)
+        self._pool = Pool(self._options, self._make, fewer, self._log)
         self._options = self._pool.options  # what was settled once holds when actors are lost
         self._actors = range(len(self._pool))
         self._rates = np.ones(len(self._actors))
@@ -202,6 +201,9 @@ class RayHolder:
     def describe(self) -> str:
         return self._pool.describe()
 
+    def devices(self) -> str:
+        return self._pool.devices()
+
     def revive(self) -> None:
         before = len(self._actors)
         self._pool.close()
@@ -212,10 +214,6 @@ class RayHolder:
     def close(self) -> None:
         self._pool.close()
         self._leave()
-
-    def _leave(self) -> None:
-        if self._started:
-            ray.shutdown()
 
     def _owner(self, row: int) -> int:
         return next(a for a, block in enumerate(self._layout) if row in block)

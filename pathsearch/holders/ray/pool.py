@@ -17,6 +17,7 @@ from pathsearch.errors import HolderLost, PathsearchError, described, one_line
 from pathsearch.holders.ray import cluster
 from pathsearch.holders.ray.worker import Facts, Operation, Worker
 from pathsearch.holders.settings import HolderSettings
+from pathsearch.objectives.faults import device_fault
 from pathsearch.objectives.protocol import Objective
 
 AHEAD = 2  # single operations an actor has before it: one under way, one that it need not wait for
@@ -38,8 +39,15 @@ class Pool:
     Operations are queued and set off together, one message an actor, when an answer is wanted.
     """
 
-    def __init__(self, options: HolderSettings, make: Callable[[], Objective], fewer: bool = False) -> None:
-        self._timeout = options.timeout
+    def __init__(
+        self,
+        options: HolderSettings,
+        make: Callable[[], Objective],
+        fewer: bool = False,
+        log: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self._timeout, self._log = options.timeout, log
+        self._said: set[str] = set()
         self._group, gpus = cluster.reserve(options, fewer)
         self.options = options.model_copy(update={"actors": self._group.bundle_count, "gpus_per_actor": gpus})
         remote: Any = ray.remote(concurrency_groups={"mail": 1})(Worker)  # type: ignore[call-overload]
@@ -137,6 +145,10 @@ class Pool:
         places = Counter(f"{facts.host} {facts.device}" for facts in self._facts)
         return f"on {len(self)} Ray actors: " + ", ".join(f"{n} × {place}" for place, n in places.items())
 
+    def devices(self) -> str:
+        """The kinds of device they have."""
+        return "+".join(sorted({facts.device.partition(":")[0] for facts in self._facts}))
+
     def close(self) -> None:
         """End the actors and give their room back, unless the whole cluster is gone: it would be asked for minutes."""
         if not cluster.answers():
@@ -173,13 +185,18 @@ class Pool:
         found = [pickle.loads(answer) for answer in answers]
         for call, results in zip(calls, found):
             self._received[call.actor] += results.pop("received")
+            for line in results.pop("remarks"):
+                if line not in self._said:  # actors with equal devices have equal remarks
+                    self._said.add(line)
+                    self._log(line)
         return found
 
     def _got(self, calls: list[Call]) -> list[Any]:
         try:
             return list(ray.get([call.reference for call in calls], timeout=self._timeout))
         except RayError:
-            raise self._fault(calls) from None
+            fault = self._fault(calls)
+            raise fault from fault.__cause__
 
     def _waits(self, actor: int) -> str:
         """What a silent actor waits for, if it can be asked."""
@@ -211,6 +228,10 @@ def _of_task(error: RayTaskError, who: str) -> tuple[int, PathsearchError]:
     cause = getattr(error, "cause", error)
     if isinstance(cause, HolderLost) or (isinstance(cause, RayError) and not isinstance(cause, RayTaskError)):
         return 3, HolderLost(f"{who} lost touch with another actor ({one_line(cause)})")
+    if fault := device_fault(cause):
+        lost = HolderLost(f"{who}: {fault}")
+        lost.__cause__ = cause
+        return 1, lost
     if isinstance(cause, PathsearchError):
         return 0, type(cause)(f"{cause}, on {who}")
     if isinstance(cause, (torch.OutOfMemoryError, MemoryError)):

@@ -20,7 +20,7 @@ from pathsearch.holders import vectors
 from pathsearch.holders.block import Block, copied
 from pathsearch.numerics.basis import Array
 from pathsearch.numerics.seeds import Key
-from pathsearch.objectives.protocol import Objective
+from pathsearch.objectives.protocol import Objective, remarked
 from pathsearch.objectives.stacks import chosen
 from pathsearch.optimizers.rules import Plan
 
@@ -93,7 +93,7 @@ class Worker:
         return self._waiting
 
     def do(self, message: bytes) -> bytes:
-        """Carry out operations in order; returns what they have found, by their names, and the bytes received.
+        """Carry out operations in order; returns what they have found, by their names, bytes received and remarks.
 
         Both are pickled here: Ray takes several times as long for many small arrays.
         """
@@ -102,6 +102,7 @@ class Worker:
         for posted in self._posted:
             posted.result()  # a letter that could not be sent is not to be waited for
         found["received"], self._received, self._posted = self._received, 0, []
+        found["remarks"] = remarked(self._block.objective)
         return pickle.dumps(found)
 
     def stack(self, way: str, images: int) -> str:

@@ -8,14 +8,12 @@ import contextlib
 import ctypes
 import os
 import re
-import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,7 +21,8 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from pathsearch.errors import PathsearchError
+from pathsearch import clusters
+from pathsearch.errors import PathsearchError, needed
 from pathsearch.launch.jobs.allocation import Allocation, end_step
 from pathsearch.launch.stop import WARNING, Stop
 
@@ -33,9 +32,6 @@ SEEN = 30.0  # seconds in which the folder the first node makes is to be seen on
 LEAVE = 2.0  # seconds for Ray to end by itself
 NEEDED = 20.0  # seconds that a node stays after it was asked to end: the first one may be writing a checkpoint
 LOOK = 0.2  # seconds between two looks
-BEAT = 1.0  # seconds between two looks at Ray's head
-MISSED = 4  # looks in a row that find nobody: it is gone, and not just busy
-ANSWER = 10.0  # seconds for it to answer
 
 
 @contextmanager
@@ -45,13 +41,14 @@ def head(place: Path, given: Allocation, lost: Callable[[str], int]) -> Iterator
     Where Ray ends before its time this process ends too, with the status that `lost` returns: who waits for an answer
     from a cluster that is gone waits for minutes, and cannot be called back.
     """
+    with needed("ray", "a run on several GPUs or nodes"):
+        if find_spec("ray") is None:  # not imported yet: it reads the environment then
+            raise ImportError("no module named 'ray'")
     meeting = _meeting(place, given)
     for old in place.glob(f".ray-{given.job}-*"):  # of turns that were killed
         shutil.rmtree(old, ignore_errors=True)
     meeting.mkdir(mode=0o700, parents=True)
-    token = meeting / "token"
-    token.touch(0o600)
-    token.write_text(secrets.token_hex(32))
+    token = clusters.kept_secret(meeting / "token")
     with _sockets(given) as sockets:
         try:
             child, address = _head(given, sockets, token)
@@ -59,7 +56,9 @@ def head(place: Path, given: Allocation, lost: Callable[[str], int]) -> Iterator
                 (meeting / "address.part").write_text(address, "utf-8")
                 (meeting / "address.part").rename(meeting / "address")
                 os.environ.update(_authenticated(token))  # for this process's own Ray, which is not imported yet
-                with _watched(child, address, partial(_bury, child, meeting, sockets, lost)):
+                host, _, port = address.rpartition(":")
+                gone = partial(_bury, child, meeting, sockets, lost)
+                with clusters.watched([(host, int(port))], gone, lambda: child.poll() is None):
                     yield address
             finally:
                 with contextlib.suppress(OSError):
@@ -67,28 +66,6 @@ def head(place: Path, given: Allocation, lost: Callable[[str], int]) -> Iterator
                 _end(child)
         finally:
             shutil.rmtree(meeting, ignore_errors=True)
-
-
-@contextmanager
-def _watched(child: "subprocess.Popen[bytes]", address: str, gone: Callable[[], None]) -> Iterator[None]:
-    """Call `gone`, from a thread, where Ray ends meanwhile."""
-    over = threading.Event()
-    host, _, port = address.rpartition(":")
-
-    def watch() -> None:
-        missed = 0
-        while child.poll() is None and missed < MISSED and not over.wait(LOOK if missed else BEAT):
-            missed = 0 if _listens(host, int(port)) else missed + 1
-        if not over.is_set():
-            gone()
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def _bury(child: "subprocess.Popen[bytes]", meeting: Path, sockets: Path, lost: Callable[[str], int]) -> None:
@@ -165,7 +142,7 @@ def _head(given: Allocation, sockets: Path, token: Path) -> tuple["subprocess.Po
         child = _ray(options, given, sockets, token)
         deadline = time.monotonic() + UP
         while child.poll() is None and time.monotonic() < deadline:
-            if _listens(host, port):
+            if clusters.silent(host, port) is None:
                 return child, f"{host}:{port}"
             time.sleep(LOOK)
         _end(child)
@@ -174,10 +151,11 @@ def _head(given: Allocation, sockets: Path, token: Path) -> tuple["subprocess.Po
 
 def _ray(options: list[str], given: Allocation, sockets: Path, token: Path) -> "subprocess.Popen[bytes]":
     """Ray's own processes as children of this one, that end when it ends, however that is."""
-    # the names of sockets have to be short; on one host, as in tests, nodes' ports must differ: all are free ones
+    # on one host, as in tests, nodes' ports must differ: all are free ones. The names of sockets have to be short;
+    # Ray lets everybody into the folder they are in
     arguments = [f"--num-cpus={given.cpus}", f"--num-gpus={given.gpus}", "--min-worker-port=0", "--max-worker-port=0"]
-    arguments += ["--dashboard-agent-listen-port=0", f"--temp-dir={sockets}", "--include-log-monitor=false", "--block"]
-    arguments += ["--no-monitor", "--disable-usage-stats"]
+    arguments += ["--dashboard-agent-listen-port=0", f"--temp-dir={sockets}/r", "--include-log-monitor=false"]
+    arguments += ["--no-monitor", "--disable-usage-stats", "--block"]
     command = [sys.executable, "-m", "ray.scripts.scripts", "start", *options, *arguments]
     libc = ctypes.CDLL(None)
 
@@ -192,14 +170,6 @@ def _ray(options: list[str], given: Allocation, sockets: Path, token: Path) -> "
         )
 
 
-def _listens(host: str, port: int) -> bool:
-    try:
-        socket.create_connection((host, port), timeout=ANSWER).close()
-    except OSError:
-        return False
-    return True
-
-
 def _free_ports() -> tuple[int, int]:
     with socket.socket() as one, socket.socket() as other:
         for each in (one, other):
@@ -209,7 +179,7 @@ def _free_ports() -> tuple[int, int]:
 
 def _end(child: "subprocess.Popen[bytes]") -> None:
     """Ask Ray to end, then make it: SLURM gives little time between its own asking and killing."""
-    below = _descendants(child.pid)
+    below = clusters.descendants(child.pid)
     child.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
         child.wait(LEAVE)
@@ -218,18 +188,6 @@ def _end(child: "subprocess.Popen[bytes]") -> None:
     for pid in below:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-
-
-def _descendants(ancestor: int) -> list[int]:
-    """Processes below one, by process id."""
-    parents: dict[int, int] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            parents[int(stat.parent.name)] = int(stat.read_text("utf-8", "replace").rpartition(")")[2].split()[1])
-    found, fresh = [], {ancestor}
-    while fresh := {pid for pid, parent in parents.items() if parent in fresh}:
-        found += sorted(fresh)
-    return found
 
 
 @contextmanager

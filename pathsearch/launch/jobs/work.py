@@ -1,6 +1,7 @@
 """What every task of a job runs: the search on its first node, Ray on all of them, another turn where time is up."""
 
 import os
+import re
 import signal
 import socket
 import sys
@@ -11,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pathsearch.errors import Interrupted, PathsearchError, Requeued, complain
+from pathsearch.errors import Interrupted, PathsearchError, Requeued, complain, needed
 from pathsearch.launch.jobs import records
 from pathsearch.launch.jobs.allocation import Allocation, fate, here, requeue
 from pathsearch.launch.stop import WARNING, Stop, signals
@@ -156,14 +157,14 @@ def _on_nodes(
             known = records.Record("slurm", config, str(folder.resolve()), here, time.time(), job=given.job)
             records.submitted(where, known)
         holder = settings.holder
-        if holder.address is None and _wants_ray(holder.name, holder.actors, given):
+        if holder.address is None and _wants_ray(settings, folder, given):
             address = address or stack.enter_context(nodes.head(where, given, lost))
             holder = holder.model_copy(update={"name": "ray", "address": address})
             settings = settings.model_copy(update={"holder": holder})
-            from pathsearch.holders.ray import cluster
+            with needed("ray", "holder=ray"):
+                from pathsearch.holders.ray import cluster
 
-            cluster.join(holder)
-            stack.callback(cluster.leave)
+            stack.callback(cluster.join(holder))
             cluster.await_nodes(given.nodes, nodes.UP, lambda: stop.number is not None)
             if stop.number is not None:
                 raise Interrupted(f"stopped by {stop.reason} before it began", stop.number)
@@ -172,9 +173,13 @@ def _on_nodes(
         return _search(where, settings, folder, stop)
 
 
-def _wants_ray(name: str, actors: int | None, given: Allocation) -> bool:
-    several = given.nodes > 1 or given.gpus > 1 or (actors or 1) > 1
-    return name == "ray" or (name == "auto" and several)
+def _wants_ray(settings: "RunSettings", folder: Path, given: Allocation) -> bool:
+    """Whether a run is to have Ray on what it was given; nodes that were asked for are not to be idle."""
+    from pathsearch.launch import placement
+
+    if settings.holder.name == "auto" and given.nodes > 1:
+        return True
+    return placement.placed(settings, placement.size(settings, folder), given.gpus).holder == "ray"
 
 
 def _begun(where: Path, job: str, restart: int, nodes: int, gpus: int) -> records.Turn:
@@ -218,4 +223,4 @@ def _requeued(stopped: Interrupted) -> Requeued:
 
 def _without_advice(stopped: Interrupted) -> str:
     """What was said of a stop, less what to type: this job does it."""
-    return str(stopped).partition("; run the same")[0]
+    return re.split("[;:] run the same", str(stopped))[0]

@@ -50,5 +50,6 @@ class Folder(Settings):
             if (root / "train").is_dir() and (root / "test").is_dir():
                 return root
         raise PathsearchError(
-            f"no folder {self.root} with train/ and test/ in it {places(self.root, folder)}: set objective.data.root"
+            f"no folders {self.root}/train and {self.root}/test {places(self.root, folder)}: "
+            "objective.data.root must hold train/ and test/"
         )

@@ -160,3 +160,17 @@ def test_an_image_that_cannot_be_worked_out(target, said, tmp_path, ray_cluster)
     with pytest.raises(PathsearchError, match=said) as caught:
         run(tmp_path, Watcher(), **changes)
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_device_that_fails_once(tmp_path, ray_cluster, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # as actors do
+    changes = {
+        "objective": {"name": "callable", "target": "tests.holders.ray.broken:device"},
+        "endpoints": {"start": [-1.0, 0.0], "end": [1.0, 0.0]},
+        "holder": {"name": "ray", "actors": 1},
+        "steps": 3,
+    }
+    watcher = Watcher()
+    assert run(tmp_path, watcher, **changes).state == "finished"
+    said = r"actor 0 \(.*\): the device failed \(CUDA error: unspecified launch failure\); goes on from the last"
+    assert sum(bool(re.match(said, line)) for line in watcher.lines) == 1, watcher.lines

@@ -1,0 +1,152 @@
+"""What is said of a run: figures, warnings, the headline."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from pathsearch import report
+from pathsearch.launch.finish import finish, say
+
+T = np.linspace(0.0, 1.0, 5)
+LINE = np.array([0.0, 1.0, 1.6, 1.0, 0.0])
+
+
+def profile(values, **more):
+    return {"t": T, "arc_length": 2.0 * T, "loss": np.array(values), **{k: np.array(v) for k, v in more.items()}}
+
+
+def having(run, path=None, line=None, state="finished", converged=False, optimizer=None, history=None):
+    """A run with other profiles; without any, one that is under way."""
+    groups = {name: arrays for name, arrays in run.groups.items() if not name.startswith("profiles/")}
+    groups |= {f"profiles/{name}": arrays for name, arrays in (("path", path), ("linear", line)) if arrays is not None}
+    if history is not None:
+        groups["history"] = history
+    return dataclasses.replace(
+        run,
+        state=state,
+        groups=groups,
+        position={**run.position, "converged": converged},
+        config={**run.config, "optimizer": optimizer or {"name": "sgd", "lr": 100.0}},
+        summary={**run.summary, "path_uncertainty": 0.0, "linear_uncertainty": 0.0},
+    )
+
+
+def printed(run, capsys):
+    say(run)
+    return capsys.readouterr().out
+
+
+def test_a_result_worse_than_the_line_says_so_everywhere(finished_run, capsys):
+    run = having(finished_run, profile([0.0, 3.0, 47.0, 3.0, 0.0]), profile(LINE))
+    shown = report.figures(run)
+    assert shown["worse_than_line"] is True
+    (said,) = shown["warnings"]
+    assert "loss reaches 47 on it, 1.6 on the line. Try a smaller optimizer.lr (it was 100), or more steps" in said
+    assert "neb: step budget used, no convergence claimed, worse than the straight line" in report.headline(shown)
+    lines = printed(run, capsys).splitlines()
+    assert "worse than the straight line" in lines[0]
+    assert lines[-1] == f"warning: {said}"
+
+
+def test_other_advice_for_a_search_that_converged_and_for_other_optimisers(finished_run):
+    bad = profile([0.0, 3.0, 47.0, 3.0, 0.0]), profile(LINE)
+    (said,) = report.warnings(having(finished_run, *bad, converged=True))
+    assert "lr" not in said
+    assert "more images" in said
+    (said,) = report.warnings(having(finished_run, *bad, optimizer={"name": "lbfgs"}))
+    assert "another optimizer, or more steps" in said
+
+
+@pytest.mark.parametrize(
+    ("path", "line", "worse"),
+    [
+        ([0.0, 0.1, 0.2, 0.1, 0.0], LINE, False),
+        (LINE, LINE, False),
+        (LINE * (1 + 1e-9), LINE, False),  # the same line, measured at other points
+        ([2.0, 2.0, 2.0, 2.0, 2.0], [2.0] * 5, False),
+        ([0.0, 0.0, 2.0, 0.0, 0.0], LINE, False),  # the line may reach 2.2 between its points
+        ([0.0, 0.0, 2.3, 0.0, 0.0], LINE, True),
+        ([0.0, np.nan, 0.1, 0.1, 0.0], LINE, True),
+        ([0.0, 0.1, 0.1, 0.1, 0.0], [0.0, np.inf, 1.0, 1.0, 0.0], False),
+        ([0.0, np.nan, 0.1, 0.1, 0.0], [0.0, np.inf, 1.0, 1.0, 0.0], None),
+    ],
+)
+def test_worse_than_the_line_is_said_where_it_is_certain(path, line, worse, finished_run):
+    assert report.worse_than_line(having(finished_run, profile(path), profile(line))) is worse
+
+
+def test_the_loss_that_is_sought_decides(finished_run):
+    """With weight decay, the loss without it may be worse than on the line."""
+    flat = np.full(5, 5.0)
+    path = profile([0.0] * 5, train_loss=[0.0, 1.0, 3.0, 1.0, 0.0], train_loss_l2=flat)
+    line = profile([0.0] * 5, train_loss=LINE, train_loss_l2=flat + LINE)
+    for arrays in (path, line):
+        del arrays["loss"]
+    run = having(finished_run, path, line)
+    assert report.sought(run) == "train_loss_l2"
+    assert report.worse_than_line(run) is False
+
+
+def test_values_that_are_not_finite_are_said_and_are_null_in_json(finished_run, capsys):
+    run = having(finished_run, profile([0.0, np.nan, 1.0, np.inf, 0.0]), profile(LINE))
+    shown = report.figures(run)
+    json.dumps(shown, allow_nan=False)
+    assert shown["path"]["loss"]["max"] is None
+    assert shown["warnings"][0] == "loss is not finite at 2 of 5 points of the path, first at t = 0.25"
+    said = printed(run, capsys)
+    assert "not finite" in said.split("warning")[0]
+    assert "nan" not in said
+
+
+def test_an_error_rate_that_does_not_exist_is_no_fault(finished_run, capsys):
+    run = having(finished_run, profile(LINE / 2, test_error=[np.nan] * 5), profile(LINE, test_error=[np.nan] * 5))
+    assert report.warnings(run) == []
+    assert "not finite" not in printed(run, capsys)
+
+
+def test_an_unfinished_run_tells_how_far_it_is(finished_run, capsys):
+    run = having(finished_run, state="running")
+    shown = report.figures(run)
+    last = finished_run.groups["history"]["loss"][-1]
+    assert shown["state"] == "unfinished"
+    assert shown["worse_than_line"] is None
+    assert shown["last_step"] == {"loss": last.max(), "barrier": last.max() - max(last[0], last[-1])}
+    said = printed(run, capsys)
+    assert f"{shown['step']} steps" in said
+    assert "unfinished, at measuring" in said
+    assert "highest loss of the last step kept -40.7 (barrier 67.5)" in said
+    assert "path max" not in said
+
+
+def test_a_run_of_which_no_step_is_kept_is_shown(finished_run, capsys):
+    empty = {name: values[:0] for name, values in finished_run.groups["history"].items()}
+    run = having(finished_run, state="running", history=empty)
+    assert report.figures(run)["last_step"] == {"loss": None, "barrier": None}
+    assert "unfinished" in printed(run, capsys)
+
+
+def test_while_endpoints_are_trained_nothing_stands_out(finished_run):
+    run = dataclasses.replace(having(finished_run, state="running"), summary={**finished_run.summary, "training": 9})
+    assert report.figures(run)["last_step"]["barrier"] is None
+
+
+def test_a_path_in_its_plane_is_no_way_off_it(finished_run):
+    assert report.figures(finished_run)["off_plane"]["max"] == pytest.approx(0.0, abs=1e-6)
+    assert report.figures(having(finished_run))["off_plane"] is None
+
+
+def test_a_picture_that_fails_does_not_hide_the_table(blank, finished_run, tmp_path, capsys):
+    run = dataclasses.replace(finished_run, file=tmp_path / "gone" / "path.h5")
+    finish(run)
+    out, err = capsys.readouterr()
+    assert "path max" in out
+    assert err.startswith("pathsearch: cannot write")
+    assert err.count("\n") == 1
+
+
+def test_names_are_printed_as_they_are(finished_run, capsys):
+    odd = {"loss": LINE / 2, "t": T, "arc_length": T, "[/red]:smile:": LINE}
+    run = having(finished_run, odd, odd)
+    assert "[/red]:smile:" in printed(run, capsys)
