@@ -9,6 +9,7 @@ from typing import Annotated, Optional, TypeVar
 import typer
 
 from pathsearch.errors import PathsearchError, complain, needed
+from pathsearch.files import expanded
 from pathsearch.launch.jobs import listing
 from pathsearch.launch.jobs.logs import print_log
 
@@ -19,12 +20,16 @@ Arguments = Annotated[
     Optional[list[str]],
     typer.Argument(metavar="[CONFIG] [KEY=VALUE]...", help="A YAML file or a built-in name, then overrides."),
 ]
-Out = Annotated[Optional[Path], typer.Option(help="Folder of the run; default: runs/<name of CONFIG>.")]
+Out = Annotated[
+    Optional[Path],
+    typer.Option(metavar="FOLDER", parser=expanded, help="Folder of the run; default: runs/<name of CONFIG>."),
+]
 Cluster = Annotated[
     Optional[str], typer.Option(help="A profile: FILE.yaml, or NAME of slurm/NAME.yaml; `local`: this machine.")
 ]
 Runs = Annotated[
-    Optional[list[Path]], typer.Argument(metavar="[RUN]...", help="Folders; one that holds runs stands for them.")
+    Optional[list[Path]],
+    typer.Argument(metavar="[RUN]...", parser=expanded, help="Folders; one that holds runs stands for them."),
 ]
 
 
@@ -52,7 +57,7 @@ def submit(
     sweep: Annotated[
         Optional[list[str]], typer.Option(help="KEY=0:8 or KEY=A,B: a run for every combination, in folders below.")
     ] = None,
-    nodes: Annotated[Optional[int], typer.Option(min=1)] = None,
+    nodes: Annotated[Optional[int], typer.Option(min=1, help="Of the cluster, to run on.")] = None,
     gpus_per_node: Annotated[Optional[int], typer.Option(min=0)] = None,
     cpus_per_node: Annotated[Optional[int], typer.Option(min=1)] = None,
     mem: Annotated[Optional[str], typer.Option(help="Memory a node, as 64GB.")] = None,
@@ -64,12 +69,8 @@ def submit(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print script and GPU-hours, submit nothing.")] = False,
 ) -> None:
     """Run on a cluster: as a job of SLURM, or as a process of this machine (--cluster local)."""
-    # here, not above: torch and Submitit take seconds, which the other commands do without
     from pathsearch.launch import config
     from pathsearch.launch.jobs import profiles
-
-    with needed("submitit", "submitting a run"):
-        from pathsearch.launch.jobs import submit
 
     options = {
         "nodes": nodes,
@@ -86,6 +87,10 @@ def submit(
     name, overrides = named(arguments)
     root = folder_of(name, out)
     settings, folder = config.load(name, overrides)
+    # here, not above: torch and Submitit take seconds, which the other commands and a slip of the pen do without
+    with needed("submitit", "submitting a run"):
+        from pathsearch.launch.jobs import submit
+
     asked = submit.Submission(Path(name).stem, settings, folder, root, cluster or "slurm", profile)
     if sweep:
         from pathsearch.launch.jobs import sweeps
@@ -116,14 +121,16 @@ def jobs(
 
 
 def cancel(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs, or of sweeps.")],
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", parser=expanded, help="Folders of runs, or of sweeps.")
+    ],
 ) -> None:
     """End runs, other runs of their job go on; what they have found is kept."""
     _each(listing.wanted(runs), lambda one: [listing.cancel(one)])
 
 
 def logs(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", parser=expanded, help="A run's folder.")],
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until the job has ended.")] = False,
 ) -> None:
     """What a run's job has printed."""

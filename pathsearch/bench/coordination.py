@@ -12,8 +12,8 @@ import torch
 from pathsearch.holders import HolderSettings, SerialHolder
 from pathsearch.holders.protocol import Holder
 from pathsearch.holders.ray import RayHolder
-from pathsearch.launch.recipe import prepare_torch
 from pathsearch.methods import Neb
+from pathsearch.objectives.device import prepare
 from pathsearch.objectives.protocol import Objective
 from pathsearch.objectives.sleep import SleepObjective
 from pathsearch.optimizers import Sgd
@@ -44,7 +44,7 @@ class Coordination:
 
 def coordination(counts: list[int], steps: int, progress: Callable[[str], None]) -> list[Coordination]:
     """Every count of actors with every network size; the largest size for the smallest count above 1 alone."""
-    prepare_torch()
+    prepare("float32")
     large = min([count for count in counts if count > 1] or counts)
     cases = [(n, size) for size in SIZES for n in counts if size < SIZES[-1] or n == large]
     found = []
@@ -111,5 +111,5 @@ def _arithmetic(parameters: int, steps: int) -> float:
 
 
 def _sleeper(parameters: int, seconds: float) -> Objective:
-    prepare_torch()
+    prepare("float32")
     return SleepObjective(parameters, seconds, torch.float32, torch.device("cpu"))

@@ -77,6 +77,13 @@ def state_dict(
             f"endpoints.{side}: {file} is damaged or holds more than plain tensors, and pickles are not opened: "
             "save it anew with torch.save(model.state_dict(), …)"
         ) from error
+    return fitted(loaded, str(file), side, network)
+
+
+def fitted(
+    loaded: Any, file: str, side: str, network: NetworkObjective
+) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """Parameters and buffers of a state_dict that comes from `file`, or another place; raises as `state_dict`."""
     if isinstance(loaded, dict) and isinstance(loaded.get("state_dict"), dict):
         loaded = loaded["state_dict"]
     if not isinstance(loaded, dict) or not all(isinstance(value, torch.Tensor) for value in loaded.values()):

@@ -15,7 +15,7 @@ from pathsearch import measure, storage
 from pathsearch.errors import HolderLost, Interrupted, MachineLost, PathsearchError
 from pathsearch.holders import opened
 from pathsearch.launch import endpoints, placement
-from pathsearch.launch.config import refuse_other
+from pathsearch.launch.past import past as kept_before
 from pathsearch.launch.recipe import Recipe
 from pathsearch.launch.settings import Endpoints, RunSettings, Trained
 from pathsearch.launch.stop import Stop
@@ -77,12 +77,9 @@ class _Session:
 
     def carry_out(self) -> storage.Run:
         storage.sweep(self.file)
-        past = storage.read(self.file) if self.file.exists() else None
-        if past is not None:
-            refuse_other(self.file, past.config, self.config)
-            if past.state == "finished":
-                self.watcher.log(f"{self.file} is finished already")
-                return past
+        past = kept_before(self.file, self.config)
+        if past is not None and past.state == "finished":
+            return past
         settings, folder = self.settings, self.config_folder
         size = placement.size(settings, folder)
         self.place = placement.placed(settings, size)

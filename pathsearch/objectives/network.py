@@ -39,6 +39,8 @@ class NetworkObjective:
 
     metrics: tuple[str, ...] = ("train_loss", "train_loss_l2", "train_error", "test_loss", "test_error")
     stochastic: bool
+    precision = "float32"
+    """Of products on a GPU, see `objectives.device`."""
 
     def __init__(
         self,
@@ -104,6 +106,13 @@ class NetworkObjective:
         named = (self.module.named_parameters, self.module.named_buffers)
         both = [(name, tuple(each.shape)) for which in named for name, each in which(remove_duplicate=False)]
         return [(name, shape) for name, shape in both if name in saved]
+
+    def __repr__(self) -> str:
+        kind = str(self.dtype).removeprefix("torch.")
+        return (
+            f"{type(self).__name__}({self.size:,} weights, {len(self.train):,} training and {len(self.test):,} test "
+            f"examples, {kind} on {self.device})"
+        )
 
     def loss(self, weights: Tensor, key: Key) -> Tensor:
         with torch.no_grad(), self._carrier.holding(weights, self.state):

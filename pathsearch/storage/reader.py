@@ -36,6 +36,10 @@ class Run:
     groups: dict[str, Arrays]
     """Arrays of `history`, `parameters`, `buffers` and whatever `profiles/…` are there, by group."""
 
+    def __repr__(self) -> str:
+        pivots, size = self.shape
+        return f"Run({self.file}: {self.config['method']['name']}, {self.state}, {pivots} pivots of {size:,} weights)"
+
 
 def read(where: str | Path) -> Run:
     """Read a run folder or its `path.h5`. Raises PathsearchError where there is none, or a damaged one."""

@@ -54,7 +54,7 @@ def head(place: Path, given: Allocation, lost: Callable[[str], int]) -> Iterator
         try:
             child, address = _head(given, sockets, token)
             try:
-                (meeting / "address.part").write_text(address)
+                (meeting / "address.part").write_text(address, "utf-8")
                 (meeting / "address.part").rename(meeting / "address")
                 os.environ.update(_authenticated(token))  # for this process's own Ray, which is not imported yet
                 host, _, port = address.rpartition(":")
@@ -101,7 +101,7 @@ def join(place: Path, given: Allocation, stop: Stop) -> None:
             raise PathsearchError(f"{place} cannot be seen on {host}: put the run on a file system all nodes share")
         time.sleep(LOOK)
     try:
-        address = published.read_text()
+        address = published.read_text("utf-8")
     except OSError:
         return  # it has left: it says why
     with _sockets(given) as sockets:
@@ -215,7 +215,7 @@ def _short(prefix: str) -> Path:
 
 
 def _last_words(sockets: Path) -> str:
-    said = "".join(file.read_text(errors="replace") for file in sockets.glob("ray-*.log"))
+    said = "".join(file.read_text("utf-8", "replace") for file in sockets.glob("ray-*.log"))
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     return re.sub(r"^.*? (INFO|WARNING|ERROR) \S+ -- ", "", lines[-1]) if lines else "it said nothing"
 

@@ -180,10 +180,19 @@ def _alone(where: Path, configured: Configured, stop: Stop) -> "storage.Run":
 
 
 def _search(where: Path, settings: "RunSettings", folder: Path, stop: Stop) -> "storage.Run":
-    from pathsearch.launch import session
+    from pathsearch.launch.past import past
     from pathsearch.progress import display
+    from pathsearch.storage.glance import glance
 
     with display(where / "run.log") as watcher:
+        seen = glance(where)
+        if seen is not None and seen.state == "finished":
+            kept = past(where / "path.h5", settings.model_dump(mode="json"))
+            if kept is not None:
+                watcher.log(f"{kept.file} is finished already")
+                return kept
+        from pathsearch.launch import session  # torch takes seconds to import: not for what is done already
+
         return session.run(settings, where, folder, watcher, stop)
 
 
