@@ -117,7 +117,19 @@ class NetworkObjective:
     @cached_property
     def compiled(self) -> Callable[..., Tensor]:
         """The mean loss of a mini-batch as torch compiles it, at its first use; the gradient comes with it."""
-        return torch.compile(self._mean_loss, mode="reduce-overhead")
+        # a size of mini-batch has the same kernels whichever came before it
+        return torch.compile(self._mean_loss, mode="reduce-overhead", dynamic=False)
+
+    @cached_property
+    def draws(self) -> bool:
+        """Whether a forward pass in training mode draws random numbers, as dropout does."""
+        inputs, targets = self.train.draw(Key(0, 0))
+        weights = self.initial(0)
+        with _seeded(0, self.device), torch.no_grad(), blamed("the network"):
+            before = [generator.get_state() for generator in _generators(self.device)]
+            self._mean_loss(self._views(weights), self.buffers, inputs, targets)
+            after = [generator.get_state() for generator in _generators(self.device)]
+        return not all(map(torch.equal, before, after))
 
     def measure(self, weights: Tensor) -> dict[str, float]:
         """Whole training and test set, un-augmented, batch norm re-estimated from the training set."""
@@ -256,10 +268,7 @@ def _seeded(seed: int, device: torch.device) -> Iterator[None]:
 
     Not torch.manual_seed: where CUDA has not started yet it keeps a note, with a traceback, of every call.
     """
-    generators = [torch.default_generator]
-    if device.type == "cuda":
-        torch.cuda.init()
-        generators.append(torch.cuda.default_generators[torch.cuda.current_device()])
+    generators = _generators(device)
     states = [generator.get_state() for generator in generators]
     for generator in generators:
         generator.manual_seed(seed)
@@ -268,6 +277,14 @@ def _seeded(seed: int, device: torch.device) -> Iterator[None]:
     finally:
         for generator, state in zip(generators, states):
             generator.set_state(state)
+
+
+def _generators(device: torch.device) -> list[torch.Generator]:
+    generators = [torch.default_generator]
+    if device.type == "cuda":
+        torch.cuda.init()
+        generators.append(torch.cuda.default_generators[torch.cuda.current_device()])
+    return generators
 
 
 def _classes(outputs: Tensor) -> Tensor:
