@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from pathsearch import cli_jobs
+from pathsearch import cli_extend, cli_jobs
 from pathsearch.errors import PathsearchError, described, one_line
 from pathsearch.launch.jobs import work
 from pathsearch.launch.stop import signals
@@ -44,7 +44,7 @@ def run(
     """Find a path, measure it against the straight line, keep it. Started again, it continues."""
     name, overrides = cli_jobs.named(arguments)
     with signals() as stop:
-        found = work.run(cli_jobs.folder_of(name, out), lambda: _loaded(name, overrides), stop)
+        found = work.run(cli_jobs.folder_of(name, out), lambda: (*_loaded(name, overrides), False), stop)
     if found is not None:
         from pathsearch.launch.finish import finish
 
@@ -144,6 +144,7 @@ def list_configs() -> None:
 
 
 cli_jobs.add_to(app)
+app.command()(cli_extend.extend)
 
 
 def main() -> None:
