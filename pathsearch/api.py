@@ -25,6 +25,7 @@ from pathsearch.numerics.curves import CURVES
 from pathsearch.objectives import DataSettings, LossSettings, ModelSettings, Objective
 from pathsearch.objectives.blame import blamed
 from pathsearch.objectives.device import device_of, prepare
+from pathsearch.objectives.fitting import fitted
 from pathsearch.objectives.function import FunctionObjective
 from pathsearch.objectives.network import NetworkObjective
 from pathsearch.objectives.opening import bare, data_of, given, model_of
@@ -192,13 +193,13 @@ def _weights(point: Any, side: str, objective: Objective) -> NDArray[Any]:
     """The weights [M] that an endpoint stands for, whatever it is."""
     file = _file(point)
     if file is not None:
-        return endpoints.weights(file, side, objective, File())
+        return endpoints.brought(file, side, objective, File()).weights
     if isinstance(objective, NetworkObjective) and isinstance(point, (nn.Module, Mapping)):
-        what = f"the {type(point).__name__}"
-        named = dict(bare(point).state_dict() if isinstance(point, nn.Module) else point)
-        parameters, buffers = endpoints.fitted(named, what, side, objective)
-        objective.adopt(buffers, f"{what} at {side}")
-        vector = objective.flat(parameters).cpu().double().numpy()
+        source = f"the {type(point).__name__} at {side}"
+        held = dict(bare(point).state_dict()) if isinstance(point, nn.Module) else point
+        values = fitted(held, objective.module, source)
+        objective.adopt(values, source)
+        vector = objective.flat(values).cpu().double().numpy()
     else:
         vector = _vector(point, side)
     if vector.shape != (objective.size,):

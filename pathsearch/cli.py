@@ -14,7 +14,7 @@ import typer
 from pydantic import ValidationError
 from typer.core import TyperGroup
 
-from pathsearch import cli_jobs
+from pathsearch import cli_extend, cli_jobs
 from pathsearch.errors import PathsearchError, described, one_line
 from pathsearch.faults import number
 from pathsearch.files import expanded
@@ -87,7 +87,7 @@ def run(
     """Find a path, measure it against the straight line, keep it. Started again, it continues."""
     name, overrides = cli_jobs.named(arguments)
     with signals() as stop:
-        found = work.run(cli_jobs.folder_of(name, out), lambda: _loaded(name, overrides), stop)
+        found = work.run(cli_jobs.folder_of(name, out), lambda: (*_loaded(name, overrides), False), stop)
     if found is not None:
         from pathsearch.launch.finish import finish
 
@@ -217,6 +217,7 @@ def _counts(said: str) -> list[int]:
 
 
 cli_jobs.add_to(app)
+app.command()(cli_extend.extend)
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from rich import box
 from rich.table import Table
 
+from pathsearch.locks import stands
 from pathsearch.numerics.profiles import saddle_uncertainty, summary
 from pathsearch.storage import FORMAT_VERSION, Run
 from pathsearch.storage.glance import last_step
@@ -23,8 +24,7 @@ def figures(run: Run) -> dict[str, Any]:
     found: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "file": str(run.file),
-        # whether a process is at work on it cannot be seen in a file
-        "state": "finished" if run.state == "finished" else "unfinished",
+        "state": stands(run.state, run.file.parent),
         "converged": bool(position["converged"]),
         "method": run.config["method"]["name"],
         "step": max(0, int(position["moves"]) - run.summary["training_steps"]),
@@ -139,7 +139,7 @@ def headline(shown: dict[str, Any]) -> str:
     reached = "converged" if shown["converged"] else "step budget used, no convergence claimed"
     reached = "nothing to search" if shown["method"] == "linear" else reached
     finished = shown["state"] == "finished"
-    parts = [f"{shown['method']}: {reached if finished else 'unfinished, at ' + shown['stage']}"]
+    parts = [f"{shown['method']}: {reached if finished else shown['state'] + ', at ' + shown['stage']}"]
     if shown["worse_than_line"]:
         parts.append("worse than the straight line")
     parts += [f"{shown['step']} steps", f"{shown['evaluations']} gradients"]

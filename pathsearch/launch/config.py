@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pathsearch.errors import PathsearchError, one_line
 from pathsearch.faults import faults
 from pathsearch.files import expanded
-from pathsearch.launch.settings import UNCOMPARED, RunSettings
+from pathsearch.launch.settings import RunSettings
 from pathsearch.settings import meant, one_of
 
 NAMED = ("objective", "objective.model", "objective.data", "method", "optimizer", "holder")
@@ -40,18 +40,29 @@ def load(config: str, overrides: list[str]) -> tuple[RunSettings, Path]:
         tree = OmegaConf.create(text)
         if not OmegaConf.is_dict(tree):
             raise PathsearchError(f"{config} is not a mapping of options")
-        for key in NAMED:
-            _name(tree, key)
-        # what replaces a whole mapping comes before what changes one option in it
-        changes = [_parsed(override) for override in overrides]
-        for key, value in sorted(changes, key=lambda change: not _replaces(*change)):
-            _override(tree, key, value)
-        values = OmegaConf.to_container(tree, resolve=True)
     except PathsearchError:
         raise
     except Exception as error:  # YAML, OmegaConf and the file system each have their own
         raise PathsearchError(f"{config}: {one_line(error)}") from error
-    return validated(values, config), folder
+    return overridden(tree, overrides, config), folder
+
+
+def overridden(values: Any, overrides: list[str], source: str) -> RunSettings:
+    """Settings from plain values with overrides; raises PathsearchError naming the key at fault."""
+    try:
+        tree = OmegaConf.create(values)
+        for key in NAMED:
+            _name(tree, key)
+        # what replaces a whole mapping comes before what changes one option in it
+        changes = [parsed(override) for override in overrides]
+        for key, value in sorted(changes, key=lambda change: not _replaces(*change)):
+            _override(tree, key, value)
+        container = OmegaConf.to_container(tree, resolve=True)
+    except PathsearchError:
+        raise
+    except Exception as error:
+        raise PathsearchError(f"{source}: {one_line(error)}") from error
+    return validated(container, source)
 
 
 def validated(values: Any, source: str) -> RunSettings:
@@ -74,17 +85,6 @@ def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> l
     return found
 
 
-def refuse_other(file: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
-    """Raise PathsearchError where a run that is kept in `file` had a configuration of another result."""
-    old, new = ({k: v for k, v in c.items() if k not in UNCOMPARED} for c in (old, new))
-    changed = differences(old, new)
-    if changed:
-        raise PathsearchError(
-            f"{file} holds a run with another configuration: {', '.join(changed)}; "
-            "name another folder with --out, or move this one away"
-        )
-
-
 def _text(config: str) -> tuple[str, Path]:
     file, known = expanded(config), builtin_configs()
     if file.suffix in (".yaml", ".yml") or file.is_file():
@@ -97,7 +97,8 @@ def _text(config: str) -> tuple[str, Path]:
     return (resources.files("pathsearch") / "configs" / f"{config}.yaml").read_text("utf-8"), Path.cwd()
 
 
-def _parsed(override: str) -> tuple[str, Any]:
+def parsed(override: str) -> tuple[str, Any]:
+    """Key and value of an override `key=value`; raises PathsearchError where it is none."""
     key, equals, value = override.partition("=")
     if not _is_text(override):
         raise PathsearchError(

@@ -1,6 +1,8 @@
 """Endpoints: weights from lists, files and earlier runs, or training stages that make them."""
 
-import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,28 +15,41 @@ from pathsearch.errors import PathsearchError
 from pathsearch.launch.settings import Endpoints, FromRun, Point, Trained, Training
 from pathsearch.methods.minimise import Minimise
 from pathsearch.methods.stages import Stage
-from pathsearch.numerics.native import native
+from pathsearch.objectives import checkpoints, fitting
 from pathsearch.objectives.network import NetworkObjective
 from pathsearch.objectives.protocol import Objective
-from pathsearch.storage import read, stored
+from pathsearch.storage import is_run, read, stored
 
 
-def weights(point: Point, side: str, objective: Objective, folder: Path) -> NDArray[Any]:
-    """The weights [M] a point of the configuration stands for; `side` is start, end or through."""
+@dataclass(frozen=True)
+class Brought:
+    """What an endpoint brings: weights [M], and the statistics it was saved with, where it has all of a network's."""
+
+    weights: NDArray[Any]
+    buffers: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+
+def brought(point: Point, side: str, objective: Objective, folder: Path) -> Brought:
+    """What a point of the configuration stands for; `side` is start, end or through.
+
+    Raises PathsearchError where it does not fit the objective, or shares less with another endpoint than it has to.
+    """
     if isinstance(point, list):
-        return _checked(np.asarray(point, dtype=float), side, objective)
+        return Brought(_checked(np.asarray(point, dtype=float), side, objective))
     if isinstance(point, FromRun):
-        return _pivot(found(point.run, folder), point.pivot, side, objective)
+        return Brought(_pivot(found(point.run, folder), point.pivot, side, objective))
     file = found(point, folder)
-    if file.is_dir() or file.suffix == ".h5":
-        return _pivot(file, -1 if side == "end" else 0, side, objective)
-    if file.suffix == ".npy":
-        return _checked(_array(file, side), side, objective)
-    if not isinstance(objective, NetworkObjective):
-        raise PathsearchError(f"endpoints.{side}: {file} is not a .npy or .h5 file, and only networks have state_dicts")
-    parameters, _ = state_dict(file, side, objective)
-    objective.adopt(parameters, str(file))
-    return _checked(objective.flat(parameters).cpu().numpy(), side, objective)
+    if is_run(file):
+        return Brought(_pivot(file, -1 if side == "end" else 0, side, objective))
+    with _about(side):
+        held = checkpoints.loaded(file)
+        vector = _vector(held, file)
+        fits = vector is not None and (isinstance(held, torch.Tensor) or vector.shape == (objective.size,))
+        if isinstance(objective, NetworkObjective) and not fits:
+            return _fitted(held, file, side, objective)
+        if vector is None:
+            raise PathsearchError(f"{file} holds no single vector of weights, and only a network takes others")
+    return Brought(_checked(vector, side, objective))
 
 
 def first_size(endpoints: Endpoints | None, folder: Path) -> int | None:
@@ -42,11 +57,14 @@ def first_size(endpoints: Endpoints | None, folder: Path) -> int | None:
     start = endpoints.start if endpoints else None
     if isinstance(start, list):
         return len(start)
-    if isinstance(start, str) and start.endswith(".npy"):
-        return int(_array(found(start, folder), "start").size)
-    if isinstance(start, (str, FromRun)):
-        return read(found(start if isinstance(start, str) else start.run, folder)).shape[1]
-    return None
+    if not isinstance(start, (str, FromRun)):
+        return None
+    file = found(start if isinstance(start, str) else start.run, folder)
+    if isinstance(start, FromRun) or is_run(file):
+        return read(file).shape[1]
+    with _about("start"):
+        vector = _vector(checkpoints.loaded(file), file)
+    return None if vector is None else int(vector.size)
 
 
 def training(endpoints: Endpoints) -> list[Stage]:
@@ -62,44 +80,6 @@ def training(endpoints: Endpoints) -> list[Stage]:
         minimise = Minimise({row: own.seed for row, own in group.items()}, options.batch)
         stages.append(Stage("train endpoints", minimise, options.optimizer, options.steps, rows=tuple(group)))
     return stages
-
-
-def state_dict(
-    file: Path, side: str, network: NetworkObjective
-) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
-    """Parameters and buffers of a saved state_dict; raises PathsearchError naming what does not fit the network."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # on foreign pickles; the error below says what to do
-            loaded = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch has one for each way in which a file is none of its own
-        raise PathsearchError(
-            f"endpoints.{side}: {file} is damaged or holds more than plain tensors, and pickles are not opened: "
-            "save it anew with torch.save(model.state_dict(), …)"
-        ) from error
-    return fitted(loaded, str(file), side, network)
-
-
-def fitted(
-    loaded: Any, file: str, side: str, network: NetworkObjective
-) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
-    """Parameters and buffers of a state_dict that comes from `file`, or another place; raises as `state_dict`."""
-    if isinstance(loaded, dict) and isinstance(loaded.get("state_dict"), dict):
-        loaded = loaded["state_dict"]
-    if not isinstance(loaded, dict) or not all(isinstance(value, torch.Tensor) for value in loaded.values()):
-        raise PathsearchError(f"endpoints.{side}: {file} is no state_dict of tensors")
-    loaded = {str(name).removeprefix("module."): value for name, value in loaded.items()}
-    wanted = [*network.table, *((n, tuple(b.shape)) for n, b in network.buffers.items() if n in loaded)]
-    for name, shape in wanted:
-        if name not in loaded:
-            raise PathsearchError(f"endpoints.{side}: {file} has no parameter {name!r} of the network")
-        if loaded[name].is_complex():
-            raise PathsearchError(f"endpoints.{side}: {name!r} in {file} is complex")
-        if tuple(loaded[name].shape) != shape:
-            raise PathsearchError(
-                f"endpoints.{side}: {name!r} in {file} has shape {tuple(loaded[name].shape)}, the network's has {shape}"
-            )
-    return loaded, {name: loaded[name].to(network.buffers[name]) for name in network.buffers if name in loaded}
 
 
 def adopt_buffers(buffers: dict[str, NDArray[Any]], source: str, objective: Objective) -> None:
@@ -139,11 +119,36 @@ def found(name: str, folder: Path) -> Path:
         raise PathsearchError(f"endpoints: {error}") from None
 
 
-def _array(file: Path, side: str) -> NDArray[Any]:
+def _vector(held: Any, file: Path) -> NDArray[Any] | None:
+    """The only tensor that a file holds, alone or under a name; None where there are others."""
+    while isinstance(held, (dict, list)) and len(held) == 1:
+        (held,) = held.values() if isinstance(held, dict) else held
+    if not isinstance(held, torch.Tensor):
+        return None
+    vector = fitting.dense(held, f"the vector in {file}")
+    exact = vector.dtype in (torch.float32, torch.float64) or not vector.is_floating_point()
+    return np.asarray((vector if exact else vector.double()).numpy())  # numpy knows no bfloat16
+
+
+def _fitted(held: Any, file: Path, side: str, network: NetworkObjective) -> Brought:
+    values = fitting.fitted(held, network.module, str(file))
+    network.adopt(values, str(file))
+    shared, state = network.shared, network.buffers
+    own = [name for name, _ in network.state_names if name in state and name not in shared]
+    # counters of batches change nothing, and old files have none
+    needed = [name for name in own if state[name].ndim or state[name].is_floating_point()]
+    whole = needed and all(name in values for name in needed)
+    buffers = {name: values[name].to(state[name].dtype).numpy() for name in own if whole and name in values}
+    return Brought(_checked(network.flat(values).cpu().numpy(), side, network), buffers)
+
+
+@contextmanager
+def _about(side: str) -> Iterator[None]:
     try:
-        return native(np.asarray(np.load(file, allow_pickle=False)))
-    except Exception as error:  # numpy has one for each way in which a file is none of its own
-        raise PathsearchError(f"endpoints.{side}: {file} holds no plain array of numbers") from error
+        yield
+    except PathsearchError as error:
+        said = str(error)
+        raise PathsearchError(said if said.startswith("endpoints.") else f"endpoints.{side}: {said}") from error
 
 
 def _checked(vector: NDArray[Any], side: str, objective: Objective) -> NDArray[Any]:

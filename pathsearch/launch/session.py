@@ -1,8 +1,7 @@
 """One run in its folder: begin or continue, search, measure, keep."""
 
-import fcntl
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
 from functools import partial
@@ -14,22 +13,23 @@ import numpy as np
 from pathsearch import measure, storage
 from pathsearch.errors import HolderLost, Interrupted, MachineLost, PathsearchError
 from pathsearch.holders import opened
-from pathsearch.launch import endpoints, placement
-from pathsearch.launch.past import past as kept_before
+from pathsearch.launch import endpoints, keeping, measuring, past, placement
+from pathsearch.launch.endpoints import Brought
+from pathsearch.launch.outside import Outside, outside
 from pathsearch.launch.recipe import Recipe
 from pathsearch.launch.settings import Endpoints, RunSettings, Trained
 from pathsearch.launch.stop import Stop
 from pathsearch.launch.versions import origin, versions
+from pathsearch.locks import alone
 from pathsearch.methods.minimise import batches
 from pathsearch.objectives import Objective, importable
 from pathsearch.objectives.faults import device_fault
-from pathsearch.objectives.network import NetworkObjective
 from pathsearch.objectives.protocol import remarked
 from pathsearch.objectives.surfaces import SURFACES
 from pathsearch.search import Position, Report, moving, search
 from pathsearch.storage.history import History, before
-from pathsearch.storage.writer import Variable
 
+SIDES = ("start", "end")
 RETRIES = 3  # losses of vectors one after another without getting further
 
 
@@ -49,16 +49,18 @@ class Watcher(Protocol):
         """So many pieces of it are done."""
 
 
-def run(settings: RunSettings, folder: Path, config_folder: Path, watcher: Watcher, stop: Stop) -> storage.Run:
-    """Carry a run to its end, from nothing or from what `folder/path.h5` holds.
+def run(
+    settings: RunSettings, folder: Path, config_folder: Path, watcher: Watcher, stop: Stop, stretch: bool = False
+) -> storage.Run:
+    """Carry a run to its end, from nothing or from what `folder/path.h5` holds; stretch: see `past.past`.
 
     Raises PathsearchError where it cannot go on, Interrupted where `stop` was due, MachineLost where a device failed;
     what was found is kept.
     """
-    with importable(config_folder), _alone(folder):
+    with importable(config_folder), alone(folder):
         session = _Session(settings, folder, config_folder, watcher, stop)
         with _device_faults(session._kept):
-            return session.carry_out()
+            return session.carry_out(stretch)
 
 
 class _Session:
@@ -67,19 +69,22 @@ class _Session:
         self.file = folder / "path.h5"
         self.config = settings.model_dump(mode="json")
         self.history = History()
-        self.profiles: dict[str, dict[str, Variable]] = {}
+        self.profiles: keeping.Groups = {}
         self.summary: dict[str, Any] = {}
+        self.outside: Outside = {}
+        self.own: dict[str, dict[str, Any]] = {}  # what endpoints brought that they do not share, by side
+        self.last: Position | None = None  # of the search, once that is over
         self.chain: list[Any] = []
         self.points: measure.Known = {}  # measured so far
         self.reached = (0, 0)  # steps, points: what a loss of vectors may undo, not for ever
         self.saved = self.paced = time.monotonic()
         self.slowest = self.saving = 0.0  # seconds of a step or a measured point, of a checkpoint
 
-    def carry_out(self) -> storage.Run:
+    def carry_out(self, stretch: bool) -> storage.Run:
         storage.sweep(self.file)
-        past = kept_before(self.file, self.config)
-        if past is not None and past.state == "finished":
-            return past
+        kept = past.past(self.file, self.settings, self.config_folder, stretch)
+        if kept is not None and kept.state == "finished" and not past.beyond(kept, self.settings):
+            return kept
         settings, folder = self.settings, self.config_folder
         size = placement.size(settings, folder)
         self.place = placement.placed(settings, size)
@@ -90,13 +95,13 @@ class _Session:
         trained = endpoints.training(settings.endpoints) if settings.endpoints else []
         self.summary = {"training": len(trained), "training_steps": sum(stage.steps for stage in trained)}
         self.stages = trained + settings.method.stages(settings.optimizer, settings.steps, settings.tolerance)
-        if past is None:
-            self.chain = self._first_guess()
+        if kept is None:
+            self._first_guess()
         else:
-            if past.groups["parameters"]["name"].tolist() != [name for name, _ in self.objective.table]:
+            if kept.groups["parameters"]["name"].tolist() != [name for name, _ in self.objective.table]:
                 raise PathsearchError(f"{self.file} holds a path of other parameters: name another folder with --out")
-            endpoints.adopt_buffers(past.groups["buffers"], str(self.file), self.objective)
-        elsewhere = replace(recipe, device=self.place.device, buffers=_buffers(self.objective))
+            endpoints.adopt_buffers(kept.groups["buffers"], str(self.file), self.objective)
+        elsewhere = replace(recipe, device=self.place.device, buffers=keeping.shared(self.objective))
         holder = settings.holder.at(self.place.holder, self.place.device)
         with closing(opened(holder, self.objective, elsewhere.elsewhere, self.watcher.log)) as self.holder:
             return self._persist()
@@ -130,12 +135,18 @@ class _Session:
         way = self.summary.get("stack", "auto") if asked == "auto" else asked
         self.summary["stack"] = self.holder.stack(way, batches(self.stages[stage:]))
 
-    def _first_guess(self) -> list[Any]:
-        start, *through, end = _first_guess(self.settings, self.objective, self.config_folder)
-        return [start, *through, end] if self.stages else [start, end]  # a line is not bent
+    def _first_guess(self) -> None:
+        """Read what the endpoints bring, all that the run will ever need of them."""
+        self.outside = outside(self.config, self.config_folder)
+        points = _first_guess(self.settings, self.objective, self.config_folder)
+        self.own = {side: point.buffers for side, point in (("start", points[0]), ("end", points[-1])) if point.buffers}
+        # a line is not bent
+        self.chain = [point.weights for point in (points if self.stages else (points[0], points[-1]))]
 
     def _begin(self) -> Position:
-        chain, self.chain = self.chain or self._first_guess(), []  # the holder has it now
+        if not self.chain:
+            self._first_guess()
+        chain, self.chain = self.chain, []  # the holder has it now
         self.holder.load(chain, [], {})
         self._stacked(0)
         self.summary["device"] = self.holder.devices()
@@ -145,22 +156,39 @@ class _Session:
 
     def _continue(self) -> Position:
         with storage.stored(self.file) as kept:
-            past = kept.run
-            position = Position(**past.position)
-            begun = position.begun and position.stage < len(self.stages)
-            rows = moving(self.stages[position.stage], position.pivots) if begun else []
-            self.holder.load(kept.weights, rows, kept.registers if begun else {})
-        self.history = before(position, past.groups["history"])
-        self.summary = past.summary
-        self.points = measure.known_points(past.groups.get("measured", {}))
+            run = kept.run
+            position = Position(**run.position)
+            self.last = Position(**run.last) if run.last else None
+            more = past.beyond(run, self.settings)
+            if more and self.last is not None:
+                position, self.last = self.last, None
+            rows, _ = self._moving(position)
+            self.holder.load(kept.weights, rows, kept.registers if rows else {})
+        self.history = before(position, run.groups["history"])
+        self.summary, self.outside = run.summary, run.outside
+        self.own = {side: run.groups[f"endpoints/{side}"] for side in SIDES if f"endpoints/{side}" in run.groups}
         self._stacked(position.stage)
-        stored = {name: arrays for name, arrays in past.groups.items() if name.startswith("profiles/")}
-        self.profiles = {name: _as_stored(name, arrays) for name, arrays in stored.items()}
+        if not more:  # else they are of another path
+            self.points = measure.known_points(run.groups.get("measured", {}))
+            stored = {name: arrays for name, arrays in run.groups.items() if name.startswith("profiles/")}
+            self.profiles = {name: keeping.profile(name, arrays) for name, arrays in stored.items()}
+        if self.stages and run.summary["steps"][-1] < self.stages[-1].steps:
+            self.summary.setdefault("extended", run.summary["steps"][-1])
+        if changed := past.rates(run, self.settings):
+            self.watcher.log(changed)
         self.watcher.log(f"continues after {position.moves} steps, from {self.file}, {self._where()}")
         begun, here = self.summary.setdefault("device", self.holder.devices()), self.holder.devices()
         if begun != here:
             self.watcher.log(f"warning: begun on {begun}, goes on on {here}, where last digits differ")
         return position
+
+    def _moving(self, position: Position) -> tuple[list[int], tuple[str, ...]]:
+        """The pivots that the optimiser has vectors of, and which: of a search that is over, those of its last step."""
+        at = position if position.begun else self.last
+        if at is None or at.stage >= len(self.stages):
+            return [], ()
+        stage = self.stages[at.stage]
+        return moving(stage, position.pivots), stage.optimizer.registers()
 
     def _where(self) -> str:
         """Where the vectors are, and why there if that was left open."""
@@ -181,6 +209,8 @@ class _Session:
             self.reached = max(self.reached, (report.position.moves, 0))
         if report is not None:
             position = report.stage_done()
+            if len(self.stages) > self.summary["training"]:  # a training does not go on
+                self.last = report.position
             self._save(position, "running")
         return position
 
@@ -227,131 +257,70 @@ class _Session:
         chords = self.holder.chords()
         if chords[-1, -1] == 0.0:
             raise PathsearchError("the endpoints are identical: train them from different seeds, or give two minima")
-        watcher, self.paced = self.watcher, time.monotonic()
+        self.paced = time.monotonic()
         holder = measure.Remembered(self.holder, self.points, partial(self._tick, position))
-        if "profiles/path" not in self.profiles:
-            watcher.phase("measure the path", options.points)
-            path = measure.measured_path(holder, curve, chords, options.points, options.tolerance)
-            self._keep_profile("path", path)
+        known = list(self.profiles)
+        for groups, figures, warning in measuring.profiles(holder, curve, chords, options, known, self.watcher.phase):
+            self.profiles |= groups
+            self.summary |= figures
+            if warning:
+                self.watcher.log(warning)
             self._save(position, "running")
-        if "profiles/linear" not in self.profiles:
-            watcher.phase("measure the straight line", options.points)
-            line = measure.measured_line(holder, chords, options.points, options.tolerance)
-            self._keep_profile("linear", line)
-            self._save(position, "running")
-        if options.plane and "profiles/plane" not in self.profiles:
-            watcher.phase("measure the plane", options.plane**2 + position.pivots)
-            plane = measure.measured_plane(holder, curve, chords, options.plane)
-            if plane is not None:
-                self._keep_plane(plane)
         self.summary["chord"] = float(np.sqrt(chords[-1, -1]))
         self.summary["disagreement"] = measure.disagreement(self.holder, position.pivots)
-        self.summary["as_loaded"] = self._as_loaded(position.pivots)
+        rows = {"start": 0, "end": position.pivots - 1}
+        # endpoints that came with running statistics of their own, measured with these
+        self.summary["as_loaded"] = {side: self.holder.measure_with(rows[side], own) for side, own in self.own.items()}
+        self.summary.pop("extended", None)
         self._pass_on()
         self.points.clear()
         self._save(position, "finished")
 
-    def _as_loaded(self, pivots: int) -> dict[str, dict[str, float]]:
-        """Metrics of endpoints that came with running statistics of their own, measured with these."""
-        found: dict[str, dict[str, float]] = {}
-        points = self.settings.endpoints
-        for side, row in (("start", 0), ("end", pivots - 1)):
-            point = getattr(points, side, None)
-            if isinstance(point, str) and isinstance(self.objective, NetworkObjective):
-                file = endpoints.found(point, self.config_folder)
-                if file.is_file() and file.suffix not in (".npy", ".h5"):
-                    _, buffers = endpoints.state_dict(file, side, self.objective)
-                    if buffers:
-                        arrays = {name: buffer.cpu().numpy() for name, buffer in buffers.items()}
-                        found[side] = self.holder.measure_with(row, arrays)
-        return found
-
-    def _keep_profile(self, name: str, profile: measure.Profile) -> None:
-        columns = {"t": profile.t, "arc_length": profile.arc, **profile.metrics}
-        self.profiles[f"profiles/{name}"] = {key: (("t",), values) for key, values in columns.items()}
-        self.summary[f"{name}_uncertainty"] = profile.uncertainty
-        metric, losses = next(iter(profile.metrics.items()))
-        if not np.isfinite(losses).all():
-            where = profile.t[~np.isfinite(losses)][0]
-            self.watcher.log(f"warning: {metric} of the {name} profile is not finite, first at t = {where:.4g}")
-
-    def _keep_plane(self, plane: measure.Plane) -> None:
-        arrays = {"x": plane.x, "y": plane.y, **plane.metrics}
-        self.profiles["profiles/plane"] = _as_stored("profiles/plane", arrays)
-        self.profiles["profiles/shadow"] = _as_stored("profiles/shadow", plane.shadow)
-
     def _save(self, position: Position, state: str) -> None:
-        stage = self.stages[position.stage] if position.begun else None
-        rows = moving(stage, position.pivots) if stage else []
-        registers = stage.optimizer.registers() if stage else ()
-        table = self.objective.table
-        counts = [int(np.prod(shape)) for _, shape in table]
         attributes = {
             "state": state,
             "config": self.config,
             "position": asdict(position),
+            "last": asdict(self.last) if self.last else {},
             "summary": {
                 **self.summary,
                 "stages": [stage.name for stage in self.stages],
                 "steps": [stage.steps for stage in self.stages],
             },
+            "outside": self.outside,
+            "place": {"here": str(Path.cwd()), "folder": str(self.config_folder.resolve())},
             "versions": versions(),
             "origin": origin(),
         }
-        groups: dict[str, dict[str, Variable]] = {
-            "path": {
-                "pivot": (("pivot",), np.arange(position.pivots)),
-                "weights": (("pivot", "parameter"), self._rows(range(position.pivots), self.holder.pivot)),
-            },
-            "optimizer": {
-                "moving": (("moving",), np.array(rows, dtype=np.int64)),
-                **{n: (("moving", "parameter"), self._rows(rows, partial(self.holder.register, n))) for n in registers},
-            },
-            "parameters": {
-                "name": (("tensor",), np.array([name for name, _ in table])),
-                "shape": (("tensor",), np.array(["x".join(map(str, shape)) for _, shape in table])),
-                "offset": (("tensor",), np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)),
-            },
-            # no tensor has the name of these dimensions: what a dot follows is a layer
-            "buffers": {n: (tuple(f"{n}.{i}" for i in range(b.ndim)), b) for n, b in _buffers(self.objective).items()},
+        groups = {
+            **keeping.path(self.objective, self.holder, position.pivots, *self._moving(position)),
+            **{f"endpoints/{side}": keeping.tensors(own) for side, own in self.own.items()},
             "history": self.history.variables(),
             **self.profiles,
         }
         if self.points:
-            groups["measured"] = _as_stored("measured", measure.kept_points(self.points, position.pivots))
+            groups["measured"] = keeping.profile("measured", measure.kept_points(self.points, position.pivots))
         begun = time.monotonic()
         storage.write(self.file, attributes, groups)
         self.saved = self.paced = time.monotonic()
         self.saving = max(self.saving, self.saved - begun)
 
-    def _rows(self, rows: Sequence[int], vector: Callable[[int], Any]) -> storage.Rows:
-        """Vectors [n, M] to be kept, fetched one by one: they need not all fit in this process."""
-        dtype = np.dtype(str(self.objective.dtype).removeprefix("torch."))
-        return storage.Rows((len(rows), self.objective.size), dtype, lambda n: vector(rows[n]))
 
-
-def _buffers(objective: Objective) -> dict[str, Any]:
-    """What all points share and is no coordinate, as arrays."""
-    if not isinstance(objective, NetworkObjective):
-        return {}
-    return {name: value.cpu().numpy() for name, value in objective.shared.items()}
-
-
-def _first_guess(settings: RunSettings, objective: Objective, folder: Path) -> list[Any]:
+def _first_guess(settings: RunSettings, objective: Objective, folder: Path) -> list[Brought]:
     """The chain [start, …, end] the search begins with; an endpoint to be trained is its untrained network."""
     points = settings.endpoints
     if points is None:
         surface = SURFACES[settings.objective.name]
-        return [np.array(point) for point in (surface.start, *surface.through, surface.end)]
+        return [Brought(np.array(point)) for point in (surface.start, *surface.through, surface.end)]
     _refuse_equal_training(points)
-    chain: list[Any] = []
+    chain: list[Brought] = []
     sides = [("start", points.start), *(("through", point) for point in points.through), ("end", points.end)]
     for side, point in sides:
         if isinstance(point, Trained):
-            chain.append(objective.initial(point.train.seed).cpu().numpy())
+            chain.append(Brought(objective.initial(point.train.seed).cpu().numpy()))
         else:
-            chain.append(endpoints.weights(point, side, objective, folder))
-    if np.array_equal(chain[0], chain[-1]):
+            chain.append(endpoints.brought(point, side, objective, folder))
+    if np.array_equal(chain[0].weights, chain[-1].weights):
         raise PathsearchError("the endpoints are identical: give two different minima")
     return chain
 
@@ -359,17 +328,6 @@ def _first_guess(settings: RunSettings, objective: Objective, folder: Path) -> l
 def _refuse_equal_training(points: Endpoints) -> None:
     if isinstance(points.start, Trained) and points.start == points.end:
         raise PathsearchError("both endpoints are trained from the same seed: set endpoints.end.train.seed to another")
-
-
-def _as_stored(group: str, arrays: dict[str, Any]) -> dict[str, Variable]:
-    """Arrays of a `profiles/…` group with the names of their dimensions (see `storage.schema`)."""
-    if group == "profiles/plane":
-        return {name: ((name,) if name in ("x", "y") else ("y", "x"), values) for name, values in arrays.items()}
-    if group == "profiles/shadow":
-        return {name: (("pivot" if name.startswith("pivots") else "point",), v) for name, v in arrays.items()}
-    if group == "measured":
-        return {name: (("point", "pivot")[: values.ndim], values) for name, values in arrays.items()}
-    return {name: (("t",), values) for name, values in arrays.items()}
 
 
 @contextmanager
@@ -383,23 +341,3 @@ def _device_faults(kept: Callable[[], str]) -> Iterator[None]:
             raise
         said = str(error) if isinstance(error, PathsearchError) else fault
         raise MachineLost(f"{said.removesuffix(f'; {kept()}')}; {kept()}") from error
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock; the system lets go of it whatever ends the process."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("w")
-    except OSError as error:
-        raise PathsearchError(f"cannot use folder {folder}: {error.strerror}; name another with --out") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise PathsearchError(
-                f"another process is running in {folder}: wait for it, or name another --out"
-            ) from None
-        except OSError:
-            pass  # a file system without locks: the last writer wins, each file stays whole
-        yield

@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,13 @@ class Run:
     shape: tuple[int, int]
     """(pivots, parameters)"""
     groups: dict[str, Arrays]
-    """Arrays of `history`, `parameters`, `buffers` and whatever `profiles/…` are there, by group."""
+    """Arrays of `history`, `parameters`, `buffers` and whatever `endpoints/…` and `profiles/…` are there, by group."""
+    last: dict[str, Any] = field(default_factory=dict)
+    """Where the search ended, to go on from; empty before, where nothing was searched, and in files of old."""
+    outside: dict[str, Any] = field(default_factory=dict)
+    """What the run took from other files, by option: which, and its SHA-256."""
+    place: dict[str, str] = field(default_factory=dict)
+    """`here`, the working folder, and `folder`, the configuration's."""
 
     def __repr__(self) -> str:
         pivots, size = self.shape
@@ -50,7 +56,10 @@ def read(where: str | Path) -> Run:
 
 def _run(file: Path, h5: h5py.File) -> Run:
     attributes = {name: json.loads(h5.attrs[name]) for name in ("config", "position", "summary", "versions")}
-    names = ["history", "parameters", "buffers", *(f"profiles/{name}" for name in h5.get("profiles", {}))]
+    # files of old have none of these
+    more = {name: json.loads(h5.attrs.get(name, "{}")) for name in ("last", "outside", "place")}
+    names = ["history", "parameters", "buffers"]
+    names += [f"{group}/{name}" for group in ("endpoints", "profiles") for name in h5.get(group, {})]
     names += ["measured"] if "measured" in h5 else []
     groups = {name: _arrays(h5[name]) for name in names}
     return Run(
@@ -60,6 +69,7 @@ def _run(file: Path, h5: h5py.File) -> Run:
         shape=h5["path/weights"].shape,
         groups=groups,
         **attributes,
+        **more,
     )
 
 
@@ -88,6 +98,17 @@ def read_vectors(where: str | Path) -> tuple[NDArray[Any], Arrays]:
     """The pivots [N, M] of a run, and the optimiser's registers [n, M]."""
     with stored(where) as run:
         return run.weights[()], {name: values[()] for name, values in run.registers.items()}
+
+
+def is_run(where: Path) -> bool:
+    """Whether a name is to be read as a run: its folder, or a file that begins as its path.h5 does."""
+    if where.is_dir() or where.suffix == ".h5":
+        return True
+    try:
+        with where.open("rb") as raw:
+            return raw.read(USER_BLOCK).startswith(f"{FORMAT}, format version ".encode())
+    except OSError:
+        return False
 
 
 def located(where: str | Path) -> Path:

@@ -2,11 +2,13 @@
 
 Every array has dimension scales, so `xarray.open_dataset("path.h5", group=…, engine="h5netcdf")` names its axes.
 
-    /                       attributes: format, format_version, state, config, position, summary, versions, origin
-                            (config, position, summary and versions are JSON)
+    /                       attributes: format, format_version, state, config, position, summary, versions, origin,
+                            last, outside, place (all but the state and the origin are JSON; see `reader.Run`)
     /buffers/<name>         what all points share and is no coordinate: frozen parameters, buffers but statistics
+    /endpoints/start, end/<name>   statistics an endpoint was saved with, where its file had all of the network's
     /path/weights           [pivot, parameter]   the pivots, endpoints first and last
-    /optimizer/<register>   [moving, parameter]  the optimiser's vectors of the moving pivots; `moving` = pivot index
+    /optimizer/<register>   [moving, parameter]  the optimiser's vectors of the moving pivots; `moving` = pivot index;
+                            those of the last step stay when the search is over, for more steps
     /parameters/name        [tensor]             names of the network's parameters, in the order of the vector
     /parameters/shape       [tensor]             their shapes, as "64x3x3x3"
     /parameters/offset      [tensor]             where each begins

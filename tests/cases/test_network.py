@@ -130,7 +130,7 @@ def test_case_09_norm_eval(write):
     module.n.running_var.fill_(0.1)
     torch.save(module.state_dict(), "a.pt")
     saved = F.cross_entropy(module(inputs), targets).item()
-    weights = torch.tensor(endpoints.weights("a.pt", "start", network, folder))
+    weights = torch.tensor(endpoints.brought("a.pt", "start", network, folder).weights)
     assert float(network.loss(weights, Key(0, 0))) == pytest.approx(saved, rel=1e-5)
     assert network.measure(weights)["train_loss"] == pytest.approx(saved, rel=1e-5)
     module.n.running_mean.fill_(0.4)

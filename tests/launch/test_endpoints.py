@@ -22,7 +22,7 @@ def network():
 
 
 def read(point, network, folder, side="start"):
-    return endpoints.weights(point, side, network, folder)
+    return endpoints.brought(point, side, network, folder)
 
 
 @pytest.mark.parametrize("wrap", [lambda s: s, lambda s: {"state_dict": s, "epoch": torch.tensor(3)}])
@@ -31,24 +31,22 @@ def test_state_dicts(network, tmp_path, wrap, prefix):
     module = network.make()
     torch.save(wrap({prefix + name: value for name, value in module.state_dict().items()}), tmp_path / "a.pt")
     found = read("a.pt", network, tmp_path)
-    np.testing.assert_array_equal(found, torch.nn.utils.parameters_to_vector(module.parameters()).detach())
-    _, buffers = endpoints.state_dict(tmp_path / "a.pt", "start", network)
-    assert set(buffers) == set(network.buffers)
+    np.testing.assert_array_equal(found.weights, torch.nn.utils.parameters_to_vector(module.parameters()).detach())
+    assert set(found.buffers) == set(network.buffers)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
 def test_state_dicts_of_another_precision_can_be_measured(network, tmp_path, dtype):
     torch.save(network.make().to(dtype).state_dict(), tmp_path / "a.pt")
-    weights = torch.tensor(read("a.pt", network, tmp_path))
-    _, buffers = endpoints.state_dict(tmp_path / "a.pt", "start", network)
-    assert np.isfinite(network.measure_with(weights, {name: b.numpy() for name, b in buffers.items()})["test_loss"])
+    found = read("a.pt", network, tmp_path)
+    assert np.isfinite(network.measure_with(torch.tensor(found.weights), found.buffers)["test_loss"])
 
 
 def test_arrays_and_lists(network, tmp_path):
     wanted = np.random.default_rng(0).normal(size=network.size).astype(np.float32)
     np.save(tmp_path / "a.npy", wanted)
-    np.testing.assert_array_equal(read("a.npy", network, tmp_path), wanted)
-    np.testing.assert_array_equal(read(wanted.tolist(), network, tmp_path), wanted)
+    np.testing.assert_array_equal(read("a.npy", network, tmp_path).weights, wanted)
+    np.testing.assert_array_equal(read(wanted.tolist(), network, tmp_path).weights, wanted)
 
 
 def test_earlier_runs(network, tmp_path):
@@ -57,9 +55,9 @@ def test_earlier_runs(network, tmp_path):
     names = (("tensor",), np.array(network.names))
     groups = {"path": {"weights": (("pivot", "parameter"), pivots)}, "optimizer": {}, "buffers": {}, "history": {}}
     storage.write(tmp_path / "path.h5", plain, {**groups, "parameters": {"name": names}})
-    np.testing.assert_array_equal(read("path.h5", network, tmp_path), pivots[0])
-    np.testing.assert_array_equal(read("path.h5", network, tmp_path, "end"), pivots[2])
-    np.testing.assert_array_equal(read(FromRun(run=str(tmp_path), pivot=1), network, tmp_path), pivots[1])
+    np.testing.assert_array_equal(read("path.h5", network, tmp_path).weights, pivots[0])
+    np.testing.assert_array_equal(read("path.h5", network, tmp_path, "end").weights, pivots[2])
+    np.testing.assert_array_equal(read(FromRun(run=str(tmp_path), pivot=1), network, tmp_path).weights, pivots[1])
     with pytest.raises(PathsearchError, match="has 3 pivots, none numbered 7"):
         read(FromRun(run="path.h5", pivot=7), network, tmp_path)
     storage.write(tmp_path / "path.h5", {**plain, "state": "running"}, {**groups, "parameters": {"name": names}})

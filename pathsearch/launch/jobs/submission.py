@@ -14,9 +14,7 @@ from pathlib import Path
 import submitit
 import torch
 
-from pathsearch import storage
 from pathsearch.errors import PathsearchError, one_line
-from pathsearch.launch.config import refuse_other
 from pathsearch.launch.jobs import records, script
 from pathsearch.launch.jobs.allocation import devices
 from pathsearch.launch.jobs.output import printed_into
@@ -24,6 +22,7 @@ from pathsearch.launch.jobs.process import identity
 from pathsearch.launch.jobs.profiles import Profile, minutes
 from pathsearch.launch.jobs.records import LOCAL, Record
 from pathsearch.launch.jobs.work import work
+from pathsearch.launch.past import past
 from pathsearch.launch.settings import RunSettings
 
 # Submitit takes every stop within ten minutes for a time-out; that a job gets further is for `work` to see
@@ -69,8 +68,7 @@ def prepare(batch: Batch, cluster: str, folder: Path, here: Path) -> dict[Path, 
         if re.search(r"[%\\\n]", str(where.resolve())):
             raise PathsearchError(f"folder {str(where)!r}: SLURM takes no %, backslash or line break in names of logs")
         config = settings.model_dump(mode="json")
-        if (where / "path.h5").exists():
-            refuse_other(where / "path.h5", storage.read(where).config, config)
+        past(where / "path.h5", settings, folder)
         found[where] = Record(
             cluster,
             config,

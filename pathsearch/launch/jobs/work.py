@@ -26,8 +26,8 @@ if TYPE_CHECKING:  # torch takes seconds to import, in which a signal would find
     from pathsearch import storage
     from pathsearch.launch.settings import RunSettings
 
-Configured = Callable[[], tuple["RunSettings", Path]]
-"""Settings and the folder their file names start from; called where they are needed."""
+Configured = Callable[[], tuple["RunSettings", Path, bool]]
+"""Settings, the folder their file names start from, and `stretch` of `past.past`; called where they are needed."""
 
 FRUITLESS = 3  # turns in a row that may end where they began
 AGAIN = 144  # exit status by which a task of Submitit's local executor asks for another turn
@@ -153,10 +153,10 @@ def _submitted(where: Path, stop: Stop) -> None:
     except OSError as error:
         raise PathsearchError(f"{kept.here}, where {where} was submitted, cannot be used: {error.strerror}") from error
 
-    def configured() -> "tuple[RunSettings, Path]":
+    def configured() -> "tuple[RunSettings, Path, bool]":
         from pathsearch.launch.config import validated
 
-        return validated(kept.config, str(where / "job.json")), Path(kept.folder)
+        return validated(kept.config, str(where / "job.json")), Path(kept.folder), False
 
     found = run(where, configured, stop)
     if found is not None:
@@ -168,32 +168,32 @@ def _submitted(where: Path, stop: Stop) -> None:
 def _alone(where: Path, configured: Configured, stop: Stop) -> "storage.Run":
     job = os.environ.get("SUBMITIT_LOCAL_JOB_ID")
     if job is None:
-        return _search(where, *configured(), stop)
+        return _search(where, stop, *configured())
     restart = sum(turn.job == job for turn in records.turns(where))
     with records.turn(where, _begun(where, job, restart, 1, cores(), len(devices(os.environ) or ()))):
         try:
-            return _search(where, *configured(), stop)
+            return _search(where, stop, *configured())
         except Interrupted as error:
             if error.number == WARNING:  # sent ahead of the end of the time; Submitit starts the task again
                 raise _requeued(error) from None
             raise
 
 
-def _search(where: Path, settings: "RunSettings", folder: Path, stop: Stop) -> "storage.Run":
-    from pathsearch.launch.past import past
+def _search(where: Path, stop: Stop, settings: "RunSettings", folder: Path, stretch: bool) -> "storage.Run":
+    from pathsearch.launch.past import beyond, past
     from pathsearch.progress import display
     from pathsearch.storage.glance import glance
 
     with display(where / "run.log") as watcher:
         seen = glance(where)
         if seen is not None and seen.state == "finished":
-            kept = past(where / "path.h5", settings.model_dump(mode="json"))
-            if kept is not None:
+            kept = past(where / "path.h5", settings, folder, stretch)
+            if kept is not None and not beyond(kept, settings):
                 watcher.log(f"{kept.file} is finished already")
                 return kept
         from pathsearch.launch import session  # torch takes seconds to import: not for what is done already
 
-        return session.run(settings, where, folder, watcher, stop)
+        return session.run(settings, where, folder, watcher, stop, stretch)
 
 
 def _on_nodes(
@@ -204,7 +204,7 @@ def _on_nodes(
     with ExitStack() as stack:
         # with several nodes at once, since the others wait for it: torch is imported meanwhile
         address = stack.enter_context(nodes.head(where, given, lost)) if given.nodes > 1 else None
-        settings, folder = configured()
+        settings, folder, stretch = configured()
         if "SUBMITIT_EXECUTOR" not in os.environ:  # a script of the user's own: `pathsearch jobs` is to know it too
             config, here, run = settings.model_dump(mode="json"), str(Path.cwd()), str(where.resolve())
             known = records.Record("slurm", config, str(folder.resolve()), here, time.time(), job=given.job, run=run)
@@ -223,7 +223,7 @@ def _on_nodes(
                 raise Interrupted(f"stopped by {stop.reason} before it began", stop.number)
         elif given.nodes > 1:
             raise PathsearchError(f"holder {holder.name} of this run leaves {given.nodes} nodes idle: ask for one node")
-        return _search(where, settings, folder, stop)
+        return _search(where, stop, settings, folder, stretch)
 
 
 def _wants_ray(settings: "RunSettings", folder: Path, given: Allocation) -> bool:

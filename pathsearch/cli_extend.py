@@ -1,0 +1,36 @@
+"""The command `pathsearch extend`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from pathsearch.launch.jobs import work
+from pathsearch.launch.stop import signals
+
+if TYPE_CHECKING:
+    from pathsearch.launch.extend import Asked
+
+Changes = Annotated[
+    Optional[list[str]], typer.Argument(metavar="[KEY=VALUE]...", help="steps=+1000, steps=5000, tolerance=1e-4.")
+]
+
+
+def extend(
+    where: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder or its path.h5.")],
+    changes: Changes = None,
+) -> None:
+    """Search on where a run ended, with more steps or a smaller tolerance; without either, continue a stopped one."""
+    folder = (where.parent if where.name == "path.h5" else where).expanduser().resolve()
+
+    def asked() -> "Asked":
+        from pathsearch.launch.extend import extended
+
+        return extended(folder, list(changes or []))
+
+    with signals() as stop:
+        found = work.run(folder, asked, stop)
+    if found is not None:
+        from pathsearch.launch.finish import finish
+
+        finish(found)

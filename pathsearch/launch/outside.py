@@ -1,0 +1,105 @@
+"""What a run takes from files that are not its own: endpoints, and the modules that import strings name.
+
+Of a module the hash is that of its own file, of a package that of its `__init__.py`: what these import is not looked
+at. Nothing is imported to find it.
+"""
+
+import hashlib
+import importlib
+import sys
+from importlib.machinery import PathFinder
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from pathsearch import files, storage
+from pathsearch.errors import PathsearchError
+
+BLOCK = 1 << 20
+
+Outside = dict[str, list[str]]
+"""By option: what it names, and the SHA-256 of that."""
+
+
+def outside(config: dict[str, Any], folder: Path) -> Outside:
+    """What is there now of what a configuration names; files are looked for here, and in `folder`, the configuration's.
+
+    What cannot be found has no entry.
+    """
+    found: Outside = {}
+    points = config.get("endpoints") or {}
+    sides = [("start", points.get("start")), ("end", points.get("end"))]
+    for side, point in sides + [(f"through.{n}", each) for n, each in enumerate(points.get("through", []))]:
+        name = point.get("run") if isinstance(point, dict) else point
+        if isinstance(name, str):
+            pivot = point["pivot"] if isinstance(point, dict) else -1 if side == "end" else 0
+            _add(found, f"endpoints.{side}", name, _endpoint(name, folder, pivot))
+    objective = config["objective"]
+    model, data = objective.get("model") or {}, objective.get("data") or {}
+    for option, target in (
+        ("objective.target", objective.get("target")),
+        ("objective.model", model.get("name")),
+        ("objective.data", data.get("target")),
+    ):
+        file = _source(target.partition(":")[0], folder) if isinstance(target, str) and ":" in target else None
+        if file is not None:
+            _add(found, option, f"{target} in {file.name}", _file(file))
+    return found
+
+
+def changed(kept: Outside, now: Outside) -> list[str]:
+    """What is no longer what it was, in words; what is gone does not count."""
+    return [f"{option} ({name})" for option, (name, value) in now.items() if value != kept.get(option, ["", value])[1]]
+
+
+def _add(found: Outside, option: str, said: str, value: str | None) -> None:
+    if value is not None:
+        found[option] = [said, value]
+
+
+def _endpoint(name: str, folder: Path, pivot: int) -> str | None:
+    try:
+        file = files.found(name, folder)
+    except PathsearchError:
+        return None
+    if not storage.is_run(file):
+        return _file(file)
+    if file.is_dir() and not (file / "path.h5").exists():
+        return None
+    try:  # a pivot, not the file, which says when and where it was written
+        with storage.stored(file) as kept:
+            value = hashlib.sha256(kept.weights[pivot].tobytes())
+            for each, array in sorted(kept.run.groups["buffers"].items()):
+                value.update(each.encode() + array.tobytes())
+            return value.hexdigest()
+    except (PathsearchError, IndexError):
+        return "damaged"
+
+
+def _file(file: Path) -> str | None:
+    value = hashlib.sha256()
+    try:
+        with file.open("rb") as raw:
+            while block := raw.read(BLOCK):
+                value.update(block)
+    except OSError:
+        return None
+    return value.hexdigest()
+
+
+def _source(module: str, folder: Path) -> Path | None:
+    """The file a module would be imported from."""
+    places = [str(Path.cwd()), str(folder.resolve()), *sys.path]
+    importlib.invalidate_caches()  # a module may have been written a moment ago
+    spec = None
+    for n, part in enumerate(module.split(".")):
+        try:
+            # by its last name: by the whole one it would look for the package among those that are imported
+            spec = PathFinder.find_spec(part, places) or (None if n else find_spec(part))
+        except (ImportError, ValueError):
+            return None
+        if spec is None:
+            return None
+        places = list(spec.submodule_search_locations or [])
+    file = Path(spec.origin) if spec is not None and spec.origin else None
+    return file if file is not None and file.is_file() else None

@@ -1,0 +1,79 @@
+"""Who is at work in a run's folder. Imports nothing heavy.
+
+The lock is the system's: it is gone with the process that held it, whatever ended that. The file's only line says on
+which machine that was.
+"""
+
+import fcntl
+import os
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from pathsearch.errors import PathsearchError
+
+NAME = ".lock"
+PATIENCE = 0.5  # seconds in which one who only looks has let go again
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold a run's folder, made where there is none. Raises PathsearchError where another process holds it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        # through a link this would write to any file
+        linked = f"{NAME} in it is a link: remove that, or"
+        why = linked if (folder / NAME).is_symlink() else f"{error.strerror};"
+        raise PathsearchError(f"cannot use folder {folder}: {why} name another with --out") from error
+    try:
+        _take(lock, folder)
+        with suppress(OSError):  # a full disk: the lock holds without a name
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, f"{platform.node()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(lock)
+
+
+def stands(state: str, folder: Path) -> str:
+    """How a run stands, by what its path.h5 says and by who holds its folder.
+
+    finished; running: a process is at it; interrupted: none is; unfinished: that cannot be known here, since the file
+    system has no locks, the run was last carried out on another machine, or there is only a copy of its file.
+    """
+    if state == "finished":
+        return state
+    try:
+        lock = os.open(folder / NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return "unfinished"
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        # some file systems keep locks to the machine that took them
+        return "interrupted" if os.read(lock, 300).decode(errors="replace").strip() == platform.node() else "unfinished"
+    except BlockingIOError:
+        return "running"
+    except OSError:
+        return "unfinished"
+    finally:
+        os.close(lock)
+
+
+def _take(lock: int, folder: Path) -> None:
+    patient = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > patient:
+                raise PathsearchError(
+                    f"another process is running in {folder}: wait for it, or name another --out"
+                ) from None
+            time.sleep(0.02)
+        except OSError:
+            return  # a file system without locks: the last writer wins, each file stays whole

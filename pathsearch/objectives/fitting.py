@@ -1,0 +1,202 @@
+"""What of a foreign file is a network's weights: what fits the network exactly is looked for, and taken.
+
+A dictionary of tensors fits where every parameter has an entry of its shape, every other tensor is one of the network's
+buffers, and none is left over: the file of a deeper network is not taken for one of a shallower. Dictionaries are
+looked for at any depth under any key. Names that fit stay as they are; else `_orig_mod`, which torch.compile puts into
+names, is left out, and what all of them begin with (`module.`, `model.`), as often as it takes.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pathsearch.errors import PathsearchError
+
+COMPILED = "_orig_mod"
+SHOWN = 3  # names in a message
+
+
+class Network:
+    """The tensors of a module by all their names, buffers too; `places`: those names as files may have them."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.parameters = dict(module.named_parameters(remove_duplicate=False))
+        self.state: dict[str, Tensor] = {**self.parameters, **dict(module.named_buffers(remove_duplicate=False))}
+        self.ordered = [name for name, _ in module.named_parameters()]
+        self.places = {**{_uncompiled(name): name for name in self.state}, **{name: name for name in self.state}}
+        tied: dict[int, list[str]] = {}
+        for name, parameter in self.parameters.items():
+            tied.setdefault(id(parameter), []).append(name)
+        self.tied = list(tied.values())
+        """The names of every parameter; where it has several, a file may leave all but one out."""
+
+
+@dataclass
+class Fit:
+    """How the entries under a key of a file fit a network: `values` by the network's names, the rest in words."""
+
+    key: str
+    values: dict[str, Tensor] = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+
+    @property
+    def exact(self) -> bool:
+        return not (self.wrong or self.missing or self.left)
+
+    @property
+    def close(self) -> tuple[bool, int, int]:
+        """What is larger the better it fits: the most of what is wanted, the least besides."""
+        return self.exact, len(self.values), -len(self.left)
+
+
+def fitted(loaded: Any, module: nn.Module, source: str) -> dict[str, Tensor]:
+    """What a file, or a dictionary of a user's, has of a network: dense values on the CPU, by the network's names.
+
+    All parameters, and those buffers that are there. Raises PathsearchError where nothing fits, several things do, or
+    a value is no finite real number.
+    """
+    network = Network(module)
+    # of several ways to read the names the first that fits best: names that fit stay as they are
+    fits = [
+        max((_compared(named, key, network) for named in _renamings(entries)), key=lambda fit: fit.close)
+        for key, entries in _dictionaries(loaded, network, "", set())
+    ]
+    if not fits:
+        raise PathsearchError(f"{source} holds no tensors by name, it is a {type(loaded).__name__}")
+    exact = [fit for fit in fits if fit.exact]
+    if not exact:
+        raise PathsearchError(_explained(max(fits, key=lambda fit: fit.close), source))
+    found = [(fit.key, _plain(fit.values, network, source)) for fit in exact]
+    key, most = max(found, key=lambda each: len(each[1]))
+    others = [name for name, each in found if any(not torch.equal(each[n], most[n]) for n in each)]
+    if others:
+        raise PathsearchError(
+            f"{source} holds several that fit the network, under {_listed([key, *others])}: save the wanted one alone, "
+            "by torch.save"
+        )
+    return most
+
+
+def _dictionaries(held: Any, network: Network, key: str, seen: set[int]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every dictionary with tensors, at any depth; a list is one, too, of pairs or of all parameters in their order."""
+    if id(held) in seen:  # a pickle may hold itself
+        return
+    seen.add(id(held))
+    if isinstance(held, Mapping):
+        within = entries = {str(name): value for name, value in held.items()}
+    elif isinstance(held, (list, tuple)):
+        within = {str(n): value for n, value in enumerate(held)}
+        if all(isinstance(each, (list, tuple)) and len(each) == 2 for each in held):
+            entries = {str(name): value for name, value in held}
+        else:
+            entries = dict(zip(network.ordered, held)) if len(held) == len(network.ordered) else within
+    else:
+        return
+    if any(isinstance(value, Tensor) for value in entries.values()):
+        yield key, entries
+    for name, value in within.items():
+        yield from _dictionaries(value, network, f"{key}.{name}" if key else name, seen)
+
+
+def _renamings(named: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield named
+    current = {_uncompiled(name): value for name, value in named.items()}
+    if len(current) < len(named):
+        return
+    yield current
+    while shared := _prefix([name for name, value in current.items() if not _counts(value)]):
+        current = {name.removeprefix(shared): value for name, value in current.items()}
+        yield current
+
+
+def _prefix(names: list[str]) -> str:
+    """The first part, with its dot, that all names begin with; empty where there is none."""
+    shared = f"{names[0].partition('.')[0]}." if names else ""
+    return shared if all(name.startswith(shared) for name in names) else ""
+
+
+def _uncompiled(name: str) -> str:
+    return ".".join(part for part in name.split(".") if part != COMPILED)
+
+
+def _counts(value: Any) -> bool:
+    """Whether an entry is none of a network's weights: no tensor, or a tensor that is one whole number."""
+    return not isinstance(value, Tensor) or (value.ndim == 0 and not value.is_floating_point())
+
+
+def _compared(named: dict[str, Any], key: str, network: Network) -> Fit:
+    fit, met = Fit(key), set()
+    for name, value in named.items():
+        place = network.places.get(name)
+        if place is None:
+            if not _counts(value):
+                fit.left.append(name)
+            continue
+        met.add(place)
+        shape = tuple(network.state[place].shape)
+        if not isinstance(value, Tensor):
+            fit.wrong.append(f"{name!r} in it is a {type(value).__name__}, no tensor")
+        elif value.shape != shape:
+            fit.wrong.append(f"{name!r} in it has shape {tuple(value.shape)}, the network's has {shape}")
+        else:
+            fit.values[place] = value
+    fit.missing = [names[0] for names in network.tied if met.isdisjoint(names)]
+    return fit
+
+
+def _plain(values: dict[str, Tensor], network: Network, source: str) -> dict[str, Tensor]:
+    """The values as dense tensors on the CPU, tied ones under all their names; raises where one is no plain number."""
+    found = {name: dense(value, f"{name!r} in {source}") for name, value in values.items()}
+    for name, value in found.items():
+        what, mine, parameter = f"{name!r} in {source}", network.state[name], name in network.parameters
+        if value.is_complex() and not mine.is_complex():
+            raise PathsearchError(f"{what} is complex, the network's is not")
+        if parameter and value.is_floating_point() != mine.is_floating_point():
+            kinds = (str(each.dtype).removeprefix("torch.") for each in (value, mine))
+            raise PathsearchError("{} has elements of type {}, the network's are {}".format(what, *kinds))
+        numbers = value.float() if value.is_floating_point() and value.dtype.itemsize == 1 else value
+        if parameter and not torch.isfinite(numbers).all():
+            raise PathsearchError(f"{what} has weights that are not finite")
+        if torch.isnan(numbers).any():  # a constant may well be infinite, as masks are
+            raise PathsearchError(f"{what} is not a number everywhere")
+    for names in network.tied:
+        have = [name for name in names if name in found]
+        for name in have[1:]:
+            if not torch.equal(found[name], found[have[0]]):
+                raise PathsearchError(
+                    f"{have[0]!r} and {name!r} in {source} differ, in the network they are one parameter"
+                )
+        found.update({name: found[have[0]] for name in names})
+    return found
+
+
+def dense(value: Tensor, what: str) -> Tensor:
+    """A tensor of any layout or device as plain numbers on the CPU. Raises PathsearchError where it has none."""
+    if value.is_meta:
+        raise PathsearchError(f"{what} has a shape and no values (device meta): save it anew where it has them")
+    value = value.detach()
+    value = value.dequantize() if value.is_quantized else value
+    value = value if value.layout == torch.strided else value.to_dense()
+    return value.cpu().resolve_conj().resolve_neg().contiguous()
+
+
+def _explained(fit: Fit, source: str) -> str:
+    """In one line why what fits best does not."""
+    said = list(fit.wrong[:1])
+    if fit.missing:
+        said.append(f"it has no parameter {_listed(fit.missing)} of the network")
+    if fit.left:
+        begins = _prefix(fit.left)
+        said.append(f"the network has no {_listed(fit.left)}, which it holds" + (f" ({begins}…)" if begins else ""))
+    under = f", under {fit.key!r}," if fit.key else ""
+    return f"{source}{under} does not fit the network: {'; '.join(said)}"
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(map(repr, names[:SHOWN])) + more
