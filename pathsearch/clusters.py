@@ -80,7 +80,7 @@ def descendants(ancestor: int) -> list[int]:
     parents: dict[int, int] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
-            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+            parents[int(stat.parent.name)] = int(stat.read_text("utf-8", "replace").rpartition(")")[2].split()[1])
     found, fresh = [], {ancestor}
     while fresh := {pid for pid, parent in parents.items() if parent in fresh}:
         found += sorted(fresh)
