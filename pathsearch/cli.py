@@ -190,6 +190,7 @@ def measure_speed(
     from pathsearch.bench import coordination as sleeping
     from pathsearch.bench import network
     from pathsearch.bench.figures import rounded
+    from pathsearch.machine import cores
     from pathsearch.objectives import importable
 
     if coordination:
@@ -197,7 +198,7 @@ def measure_speed(
         cases = sleeping.coordination(_counts(actors or "1,2,4,8,16"), rounds, say)
         print(json.dumps(rounded(cases)) if as_json else "\n".join(sleeping.lines(cases)))
         return
-    devices = torch.cuda.device_count() or os.cpu_count() or 1
+    devices = torch.cuda.device_count() or cores()
     with importable(folder):
         found = network.bench(settings, folder, _counts(actors or str(devices)), rounds)
     print(json.dumps(rounded(found)) if as_json else "\n".join(found.lines()))

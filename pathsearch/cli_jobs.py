@@ -1,17 +1,20 @@
-"""The commands on jobs: `pathsearch submit | jobs | cancel | logs | resubmit`."""
+"""The commands on jobs: `pathsearch submit | jobs | cancel | logs | resubmit | forget`."""
 
 import json
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Optional, TypeVar
 
 import typer
 
 from pathsearch.errors import PathsearchError, complain, needed
 from pathsearch.files import expanded
 from pathsearch.launch.jobs import listing
+from pathsearch.launch.jobs.logs import print_log
 
 DEFAULT = "digits"
+One = TypeVar("One")
 
 Arguments = Annotated[
     Optional[list[str]],
@@ -32,7 +35,7 @@ Runs = Annotated[
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the program's."""
-    for command in (submit, jobs, cancel, logs, resubmit):
+    for command in (submit, jobs, cancel, logs, resubmit, forget):
         app.command()(command)
 
 
@@ -107,7 +110,7 @@ def jobs(
     runs: Runs = None,
     as_json: Annotated[bool, typer.Option("--json", help="Every figure, as JSON.")] = False,
 ) -> None:
-    """How the runs you submitted stand: state, step, loss, barrier so far, GPU-hours."""
+    """How the runs you submitted stand: state, step, loss, barrier so far, time, GPU-hours or core-hours."""
     found = listing.wanted(runs)
     if as_json:
         print(json.dumps([listing.figures(one) for one in found], indent=2))
@@ -122,15 +125,8 @@ def cancel(
         list[Path], typer.Argument(metavar="RUN...", parser=expanded, help="Folders of runs, or of sweeps.")
     ],
 ) -> None:
-    """End the jobs of runs; what they have found is kept."""
-    refused = 0
-    for one in listing.wanted(runs):
-        try:
-            print(listing.cancel(one))
-        except PathsearchError as error:  # the others are to end all the same
-            complain(error)
-            refused = error.status
-    sys.exit(refused)
+    """End runs, other runs of their job go on; what they have found is kept."""
+    _each(listing.wanted(runs), lambda one: [listing.cancel(one)])
 
 
 def logs(
@@ -139,19 +135,50 @@ def logs(
 ) -> None:
     """What a run's job has printed."""
     try:
-        listing.print_log(run, follow)
+        print_log(run, follow)
     except KeyboardInterrupt:
         sys.exit(130)
 
 
 def resubmit(
     runs: Runs = None,
-    failed: Annotated[bool, typer.Option("--failed", help="All that failed, were cancelled or lost.")] = False,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="All below this folder that failed or were lost, not those cancelled.")
+    ] = False,
+    everywhere: Annotated[bool, typer.Option("--all", help="With --failed: those in other folders, too.")] = False,
 ) -> None:
     """Submit runs again as they were; they go on from their last checkpoint."""
+    if everywhere and (runs or not failed):
+        raise PathsearchError("--all is for --failed without names of runs: all that failed, wherever they are")
     if not runs and not failed:
-        raise PathsearchError("name runs to submit again, or --failed for all that failed")
+        raise PathsearchError("name runs to submit again, or --failed for all below this folder that failed")
     with needed("submitit", "submitting a run"):
         from pathsearch.launch.jobs import resubmit
 
-    resubmit.again(listing.wanted(runs))
+    known = listing.wanted(runs)
+    if not runs and not everywhere:
+        here = Path.cwd().resolve()
+        below = [one for one in known if here in one.run.resolve().parents or one.run.resolve() == here]
+        if known and not below:
+            raise PathsearchError(f"none of your {len(known)} runs is below {here}: --all is for those elsewhere, too")
+        known = below
+    resubmit.again(known, cancelled=not failed)
+
+
+def forget(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs, or of sweeps.")],
+) -> None:
+    """Leave runs out of the table of jobs; their folders stay as they are."""
+    _each(runs, listing.forget)
+
+
+def _each(of: Iterable[One], act: Callable[[One], list[str]]) -> None:
+    """Act on each and say what was done; where one is refused, the others are acted on all the same."""
+    refused = 0
+    for one in of:
+        try:
+            print(*act(one), sep="\n")
+        except PathsearchError as error:
+            complain(error)
+            refused = error.status
+    sys.exit(refused)

@@ -20,7 +20,7 @@ from pathsearch.launch.recipe import Recipe
 from pathsearch.launch.settings import Endpoints, RunSettings, Trained
 from pathsearch.launch.stop import Stop
 from pathsearch.launch.versions import origin, versions
-from pathsearch.methods.stages import lengths
+from pathsearch.methods.minimise import batches
 from pathsearch.objectives import Objective, importable
 from pathsearch.objectives.faults import device_fault
 from pathsearch.objectives.network import NetworkObjective
@@ -124,11 +124,11 @@ class _Session:
             return "nothing was kept yet"
         return f"the last checkpoint is kept in {self.file}: run the same command again to continue from it"
 
-    def _stacked(self) -> None:
-        """Settle how gradients are worked out: once a run, since last bits depend on it."""
+    def _stacked(self, stage: int) -> None:
+        """Settle how gradients are worked out, from a stage on: once a run, since last bits depend on it."""
         asked = self.settings.holder.stack
         way = self.summary.get("stack", "auto") if asked == "auto" else asked
-        self.summary["stack"] = self.holder.stack(way, max(lengths(self.stages, 2), default=2) - 2)
+        self.summary["stack"] = self.holder.stack(way, batches(self.stages[stage:]))
 
     def _first_guess(self) -> list[Any]:
         start, *through, end = _first_guess(self.settings, self.objective, self.config_folder)
@@ -137,7 +137,7 @@ class _Session:
     def _begin(self) -> Position:
         chain, self.chain = self.chain or self._first_guess(), []  # the holder has it now
         self.holder.load(chain, [], {})
-        self._stacked()
+        self._stacked(0)
         self.summary["device"] = self.holder.devices()
         self._pass_on()
         self.watcher.log(f"begins: {self.objective.size} parameters {self._where()}")
@@ -153,7 +153,7 @@ class _Session:
         self.history = before(position, past.groups["history"])
         self.summary = past.summary
         self.points = measure.known_points(past.groups.get("measured", {}))
-        self._stacked()
+        self._stacked(position.stage)
         stored = {name: arrays for name, arrays in past.groups.items() if name.startswith("profiles/")}
         self.profiles = {name: _as_stored(name, arrays) for name, arrays in stored.items()}
         self.watcher.log(f"continues after {position.moves} steps, from {self.file}, {self._where()}")

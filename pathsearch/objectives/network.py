@@ -160,7 +160,13 @@ class NetworkObjective:
     @cached_property
     def compiled(self) -> Callable[..., Tensor]:
         """The mean loss of a mini-batch as torch compiles it, at its first use; the gradient comes with it."""
-        return torch.compile(self._mean_loss, mode="reduce-overhead")
+        # a size of mini-batch has the same kernels whichever came before it
+        return torch.compile(self._mean_loss, mode="reduce-overhead", dynamic=False)
+
+    @property
+    def draws(self) -> bool:
+        """Whether a forward pass in training mode draws random numbers, as dropout does."""
+        return self._kinds.draws
 
     def measure(self, weights: Tensor) -> dict[str, float]:
         """Whole training and test set, un-augmented, batch norm re-estimated from the training set."""

@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from pathsearch.launch.jobs import records
+from pathsearch.launch.jobs import records, registry
 from pathsearch.launch.jobs.states import statuses
 from pathsearch.storage.glance import glance
 from tests.commands import SMALL, command
@@ -62,7 +62,7 @@ def requeued(run: Path) -> int:
 def hundred(run: Path) -> float:
     """Seconds of `pathsearch jobs`, median of five."""
     kept = records.record(run)
-    for i in range(100 - len(records.known_runs())):
+    for i in range(100 - len(registry.known_runs())):
         copy = Path(f"copy{i}")
         shutil.copytree(run, copy)
         records.submitted(copy, kept)

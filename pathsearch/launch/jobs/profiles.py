@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from pathsearch.errors import PathsearchError, one_line
 from pathsearch.faults import faults
 from pathsearch.files import expanded
+from pathsearch.launch.jobs import sbatch
 from pathsearch.launch.jobs.records import LOCAL
 from pathsearch.settings import Settings
 
@@ -40,6 +41,17 @@ class Profile(Settings):
     def _time(cls, value: Any) -> str:
         minutes(str(value))
         return str(value)
+
+    @field_validator("sbatch")
+    @classmethod
+    def _sbatch(cls, options: dict[str, str | int | bool]) -> dict[str, str | int | bool]:
+        return sbatch.checked(options)
+
+    @field_validator("partition", "account", "qos", "constraint", "mem")
+    @classmethod
+    def _nothing_to_a_shell(cls, value: str | None, info: ValidationInfo) -> str | None:
+        sbatch.safe(str(info.field_name), value)
+        return value
 
     @model_validator(mode="after")
     def _warned_in_time(self) -> "Profile":

@@ -11,4 +11,4 @@ def test_a_narrow_terminal_cuts_no_name(tmp_path, monkeypatch, capsys):
     show([Status(run, Record("slurm", {}, "", "", 0.0, job="12345678_9"), "COMPLETED", "", None, 0, 1) for run in runs])
     said = capsys.readouterr().out
     for row, run in zip(said.splitlines()[3:], runs):
-        assert row.split() == ["12345678_9", "COMPLETED", "–", "–", "–", "0.00", str(run)]
+        assert row.split() == ["12345678_9", "COMPLETED", "–", "–", "–", "–", "–", str(run)]

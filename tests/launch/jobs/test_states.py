@@ -2,14 +2,27 @@
 
 import subprocess
 import sys
+from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
 from pathsearch.errors import PathsearchError
 from pathsearch.launch.jobs.listing import cancel
+from pathsearch.launch.jobs.process import identity
 from pathsearch.launch.jobs.records import Record, Turn, submitted, write
 from pathsearch.launch.jobs.states import accounting, judged, queue, statuses
 from pathsearch.storage.glance import Glance
+
+
+@contextmanager
+def sleeper(*words):
+    """A process that goes on until the end of the block; words: more of its command line."""
+    lives = [sys.executable, "-c", "print(flush=True); input()", *map(str, words)]
+    with subprocess.Popen(lives, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()  # Popen returns a moment before the kernel knows the new command line
+        yield process
+        process.communicate(b"\n")
 
 
 def turn(outcome, said=""):
@@ -70,20 +83,24 @@ def test_slurm_that_does_not_answer(tmp_path, monkeypatch):
 
 def test_runs_of_one_process_each_have_their_own_state(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    lives = [sys.executable, "-c", "print(flush=True); input()", "submitit"]
     names = ("ended", "under way", "waits")
-    with subprocess.Popen(lives, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        process.stdout.readline()  # Popen returns a moment before the kernel knows the new command line
+    with sleeper() as process:
+        boot, started = identity(process.pid)
         for name, outcome in zip(names, ("failed", "", None), strict=True):
             run = tmp_path / name
             run.mkdir()
-            submitted(run, Record("local", {}, "", "", 1.0, job=str(process.pid)))
+            record = Record("local", {}, "", "", 1.0, job=str(process.pid), boot=boot, started=started)
+            submitted(run, record)
             if outcome is not None:
-                said = Turn(str(process.pid), 0, "host", 1, 1, 1, 0.0, 1.0, outcome=outcome, said="why")
+                said = Turn(str(process.pid), 0, "host", 1, 1, 1, 2.0, 3.0, outcome=outcome, said="why")
                 write(run / "jobs" / "turn-1-0.json", said)
         assert [one.state for one in statuses([tmp_path / name for name in names])] == ["FAILED", "RUNNING", "PENDING"]
-        process.communicate(b"\n")
+        # the same number, another process: a container was started anew, or the machine
+        submitted(tmp_path / "waits", replace(record, started=started - 60))
+        assert statuses([tmp_path / "waits"])[0].state == "LOST"
+        submitted(tmp_path / "waits", replace(record, boot="another"))
+        assert statuses([tmp_path / "waits"])[0].state == "LOST"
+        submitted(tmp_path / "waits", record)
     assert [one.state for one in statuses([tmp_path / name for name in names])] == ["FAILED", "LOST", "LOST"]
     submitted(tmp_path / "waits", Record("local", {}, "", "", 1.0, job="1", host="elsewhere"))
     (one,) = statuses([tmp_path / "waits"])

@@ -10,7 +10,7 @@ import pytest
 from pathsearch import storage
 from pathsearch.errors import Interrupted, PathsearchError, Requeued
 from pathsearch.launch import config
-from pathsearch.launch.jobs import records, work
+from pathsearch.launch.jobs import records, registry, work
 from pathsearch.launch.jobs.allocation import Fate
 from pathsearch.launch.stop import signals
 
@@ -64,7 +64,7 @@ def test_a_run_of_a_plain_script_is_known(tmp_path, monkeypatch):
     assert run(tmp_path / "run", configured).state == "finished"
     (turn,) = records.turns(tmp_path / "run")
     assert (turn.job, turn.outcome, turn.nodes, turn.gpus) == ("41", "finished", 1, 0)
-    assert records.known_runs() == [tmp_path / "run"]
+    assert registry.known_runs() == [tmp_path / "run"]
     assert records.record(tmp_path / "run").job == "41"
 
 
