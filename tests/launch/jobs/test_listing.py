@@ -98,7 +98,7 @@ def test_a_copy_of_a_run_has_no_job(local, tmp_path, monkeypatch):
             submitted(tmp_path / "run", replace(one.record, cluster=cluster))
             (copy,) = statuses([tmp_path / "copy"])
             assert (copy.state, copy.says) == ("LOST", f"a copy of {tmp_path}/run, whose job it is")
-            with pytest.raises(PathsearchError, match="copy: not cancelled, it is a copy: its job is that of .*/run"):
+            with pytest.raises(PathsearchError, match=r"copy: not cancelled, it is a copy: its job is that of .*/run"):
                 cancel(replace(copy, state="RUNNING"))
         assert asked == []
         (tmp_path / "run").rename(tmp_path / "moved")  # that is none

@@ -52,9 +52,9 @@ def test_sockets_have_short_names_whatever_the_temporary_folder(tmp_path, monkey
     with nodes._sockets(GIVEN) as folder:
         assert folder.parent == tmp_path
     monkeypatch.setattr(nodes, "PLACES", (str(tmp_path / "gone"),))
-    with pytest.raises(PathsearchError, match=r"no folder for Ray's sockets on .*gone \(No such file or directory\)"):
-        with nodes._sockets(GIVEN):
-            pass
+    says = r"no folder for Ray's sockets on .*gone \(No such file or directory\)"
+    with pytest.raises(PathsearchError, match=says), nodes._sockets(GIVEN):
+        pass
 
 
 def test_all_that_ray_started_ends_with_it():

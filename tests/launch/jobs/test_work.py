@@ -128,7 +128,7 @@ def local(monkeypatch, tmp_path, act, runs=("a", "b", "c")):
     """Carry out runs of a process of this machine, of which each calls `act`; returns status and what was begun."""
     monkeypatch.setenv("SUBMITIT_LOCAL_JOB_ID", "99")
     for number, name in ((1, "stdout"), (2, "stderr")):  # pytest's own write past these descriptors
-        monkeypatch.setattr(sys, name, open(number, "w", closefd=False, buffering=1))
+        monkeypatch.setattr(sys, name, os.fdopen(number, "w", closefd=False, buffering=1))
     begun = []
     for name in runs:
         records.submitted(tmp_path / name, records.Record("local", {}, str(tmp_path), str(tmp_path), 5.0))
