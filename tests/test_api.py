@@ -189,7 +189,7 @@ def test_measuring_refuses_in_its_own_words():
 
 def test_what_is_shown_of_objects_is_a_line():
     path = pathsearch.connect(ring, *ENDS, method={"name": "neb", "images": 3}, steps=2)
-    plane = Plane(*[np.zeros(3)] * 2, {"loss": np.zeros((3, 3))}, *[np.zeros(3)] * 4)
+    plane = Plane(np.zeros(3), np.zeros(3), {"loss": np.zeros((3, 3))}, {})
     shown = [repr(each) for each in (path, path.profile(), path.history[-1], surface("circle"), network(), plane)]
     assert shown[0] == "Path(polygon, 5 pivots of 2 weights, step budget used, 9 gradients)"
     assert shown[3] == "FunctionObjective(circle of 2 weights, float64 on cpu)"

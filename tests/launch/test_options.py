@@ -144,7 +144,7 @@ def test_profiles_are_refused_in_the_same_words():
             try:
                 profiles.profile({name: wrong}, {}, "gpu.yaml")
             except PathsearchError as error:
-                said.append(str(error))
+                said.append(str(error).partition("(there are")[0])  # the names of sbatch's options are its own
     assert not [line for line in said if any(word in line for word in PYDANTICS)]
     assert said
 

@@ -92,10 +92,12 @@ def work(runs: list[str], submitted: float | None = None) -> None:
             stop.cancels = partial(records.cancelled, where, submitted) if submitted is not None else None
             with _own_output(where, len(runs)):
                 error = _outcome(where, stop)
-            if isinstance(error, Interrupted) and not stop.go_on():
-                local = isinstance(error, Requeued) and "SUBMITIT_LOCAL_JOB_ID" in os.environ
-                sys.exit(AGAIN if local else error.status)
-            failed = failed or error is not None
+            if isinstance(error, Interrupted):
+                if not stop.go_on():
+                    local = isinstance(error, Requeued) and "SUBMITIT_LOCAL_JOB_ID" in os.environ
+                    sys.exit(AGAIN if local else error.status)
+            elif error is not None:
+                failed = True
     if failed:
         sys.exit(1)
 

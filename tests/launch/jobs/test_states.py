@@ -25,8 +25,8 @@ def sleeper(*words):
         process.communicate(b"\n")
 
 
-def turn(outcome, said=""):
-    return Turn("7", 0, "host", 1, 1, 1, 0.0, 1.0, outcome=outcome, said=said)
+def turn(outcome, said="", last=False):
+    return Turn("7", 0, "host", 1, 1, 1, 0.0, 1.0, outcome=outcome, said=said, last=last)
 
 
 def seen(state):
@@ -53,10 +53,29 @@ def seen(state):
         (None, [turn("stopped", "by SIGTERM")], seen("running"), ("STOPPED", "by SIGTERM")),
         (None, [turn("")], seen("running"), ("LOST", "")),
         (None, [], None, ("LOST", "")),
+        # the shell, or script, that it was started in goes on, and gives it no other turn
+        (("RUNNING", "None"), [turn("stopped", "by SIGINT", last=True)], seen("running"), ("STOPPED", "by SIGINT")),
+        (("RUNNING", "None"), [turn("stopped", "by SIGTERM")], seen("running"), ("RUNNING", "")),
+        (("RUNNING", "None"), [turn("", last=True)], seen("running"), ("RUNNING", "")),
     ],
 )
 def test_the_truth(told, had, shown, judgement):
     assert judged(told, had, shown) == judgement
+
+
+@pytest.mark.parametrize(
+    ("told", "had", "shown", "state"),
+    [
+        (None, [], None, "CANCELLED"),
+        (None, [turn("stopped", "why")], seen("running"), "CANCELLED"),
+        (("CANCELLED", "None"), [turn("")], seen("running"), "CANCELLED"),
+        (("COMPLETING", "None"), [turn("")], seen("running"), "COMPLETING"),
+        (("UNKNOWN", "squeue"), [turn("")], seen("running"), "UNKNOWN"),
+        (None, [turn("finished")], seen("finished"), "COMPLETED"),  # it was too late
+    ],
+)
+def test_one_that_was_cancelled(told, had, shown, state):
+    assert judged(told, had, shown, cancelled=True)[0] == state
 
 
 def test_a_run_whose_record_is_damaged_does_not_hide_the_others(tmp_path, monkeypatch):
