@@ -4,7 +4,6 @@ Commands import what they need themselves: torch takes two seconds, which those 
 """
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional

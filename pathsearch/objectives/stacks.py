@@ -34,7 +34,7 @@ def vmap(objective: Objective, points: Points) -> Gradients:
             together = waiting[: objective.together]
             try:
                 losses, gradients = objective.losses_and_gradients(torch.stack(together), key)
-            except torch.OutOfMemoryError:
+            except (MemoryError, torch.OutOfMemoryError):
                 if len(together) == 1:
                     raise
                 objective.together = len(together) // 2
@@ -79,7 +79,7 @@ def prepared(objective: Objective, way: str, batches: Iterable[int | None]) -> W
         for batch in batches:
             for _ in STACKS[way](objective, [(weights, Key(0, 0, batch))] * 2):
                 pass
-    except (PathsearchError, RuntimeError, torch.OutOfMemoryError) as error:
+    except (PathsearchError, RuntimeError, MemoryError) as error:
         raise PathsearchError(
             f"holder.stack={way} does not work for this network here ({one_line(error)}): set holder.stack=loop"
         ) from error
