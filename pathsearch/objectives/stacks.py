@@ -79,7 +79,7 @@ def prepared(objective: Objective, way: str, batches: Iterable[int | None]) -> W
         for batch in batches:
             for _ in STACKS[way](objective, [(weights, Key(0, 0, batch))] * 2):
                 pass
-    except (PathsearchError, RuntimeError, torch.OutOfMemoryError) as error:
+    except (PathsearchError, RuntimeError, MemoryError) as error:
         raise PathsearchError(
             f"holder.stack={way} does not work for this network here ({one_line(error)}): set holder.stack=loop"
         ) from error
