@@ -4,6 +4,7 @@ Commands import what they need themselves: torch takes two seconds, which those 
 """
 
 import json
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
