@@ -110,12 +110,12 @@ def test_an_unfinished_run_tells_how_far_it_is(finished_run, capsys):
     run = having(finished_run, state="running")
     shown = report.figures(run)
     last = finished_run.groups["history"]["loss"][-1]
-    assert shown["state"] == "unfinished"
+    assert shown["state"] == "interrupted"
     assert shown["worse_than_line"] is None
     assert shown["last_step"] == {"loss": last.max(), "barrier": last.max() - max(last[0], last[-1])}
     said = printed(run, capsys)
     assert f"{shown['step']} steps" in said
-    assert "unfinished, at measuring" in said
+    assert "interrupted, at measuring" in said
     assert "highest loss of the last step kept -40.7 (barrier 67.5)" in said
     assert "path max" not in said
 
@@ -124,7 +124,7 @@ def test_a_run_of_which_no_step_is_kept_is_shown(finished_run, capsys):
     empty = {name: values[:0] for name, values in finished_run.groups["history"].items()}
     run = having(finished_run, state="running", history=empty)
     assert report.figures(run)["last_step"] == {"loss": None, "barrier": None}
-    assert "unfinished" in printed(run, capsys)
+    assert "interrupted" in printed(run, capsys)
 
 
 def test_while_endpoints_are_trained_nothing_stands_out(finished_run):

@@ -64,7 +64,7 @@ def _members(file: Path) -> bool:
             if any(each.CRC for each in listed) and members.testzip() is not None:
                 raise PathsearchError(f"{file} {DAMAGED}")
             return all(each.filename.endswith(".npy") for each in listed)
-    except (PathsearchError, OSError):
+    except PathsearchError:
         raise
     except Exception as error:  # of zipfile, and of what it unpacks with
         raise PathsearchError(f"{file} {DAMAGED}") from error

@@ -75,10 +75,8 @@ def fitted(loaded: Any, module: nn.Module, source: str) -> dict[str, Tensor]:
     key, most = max(found, key=lambda each: len(each[1]))
     others = [name for name, each in found if any(not torch.equal(each[n], most[n]) for n in each)]
     if others:
-        raise PathsearchError(
-            f"{source} holds several that fit the network, under {_listed([key, *others])}: save the wanted one alone, "
-            "by torch.save"
-        )
+        keys = _listed([each or "its top level" for each in (key, *others)])
+        raise PathsearchError(f"{source} holds several that fit the network, {keys}: save the wanted one alone")
     return most
 
 
@@ -159,10 +157,9 @@ def _plain(values: dict[str, Tensor], network: Network, source: str) -> dict[str
         if parameter and value.is_floating_point() != mine.is_floating_point():
             kinds = (str(each.dtype).removeprefix("torch.") for each in (value, mine))
             raise PathsearchError("{} has elements of type {}, the network's are {}".format(what, *kinds))
-        numbers = value.float() if value.is_floating_point() and value.dtype.itemsize == 1 else value
-        if parameter and not torch.isfinite(numbers).all():
+        if parameter and not torch.isfinite(value).all():
             raise PathsearchError(f"{what} has weights that are not finite")
-        if torch.isnan(numbers).any():  # a constant may well be infinite, as masks are
+        if torch.isnan(value).any():  # a constant may well be infinite, as masks are
             raise PathsearchError(f"{what} is not a number everywhere")
     for names in network.tied:
         have = [name for name in names if name in found]
@@ -182,17 +179,20 @@ def dense(value: Tensor, what: str) -> Tensor:
     value = value.detach()
     value = value.dequantize() if value.is_quantized else value
     value = value if value.layout == torch.strided else value.to_dense()
+    if value.is_floating_point() and value.dtype.itemsize == 1:  # torch can do little with these
+        value = value.float()
     return value.cpu().resolve_conj().resolve_neg().contiguous()
 
 
 def _explained(fit: Fit, source: str) -> str:
     """In one line why what fits best does not."""
-    said = list(fit.wrong[:1])
+    said = fit.wrong[:1]
     if fit.missing:
         said.append(f"it has no parameter {_listed(fit.missing)} of the network")
     if fit.left:
-        begins = _prefix(fit.left)
-        said.append(f"the network has no {_listed(fit.left)}, which it holds" + (f" ({begins}…)" if begins else ""))
+        said.append(f"it has {_listed(fit.left)}, which the network has not")
+    if not fit.values and (begins := _prefix(fit.left)):
+        said.append(f"its names begin with {begins!r}")
     under = f", under {fit.key!r}," if fit.key else ""
     return f"{source}{under} does not fit the network: {'; '.join(said)}"
 
