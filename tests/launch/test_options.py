@@ -23,7 +23,7 @@ def shown(asked, capsys):
     return capsys.readouterr().out
 
 
-@pytest.mark.parametrize("settings", dict.fromkeys(part.settings for part in PARTS), ids=lambda settings: settings.__name__)
+@pytest.mark.parametrize("settings", dict.fromkeys(part.settings for part in PARTS), ids=lambda each: each.__name__)
 def test_every_option_has_a_meaning(settings):
     for name, field in settings.model_fields.items():
         assert field.description or (name == "name" and Member(settings).kinds), f"{settings.__name__}.{name}"
