@@ -1,28 +1,41 @@
 """Finding a path from Python: the same loop as `pathsearch run`, without files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from os import PathLike, fspath
+from pathlib import Path as File
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
+from torch import nn
 
 from pathsearch.errors import PathsearchError
+from pathsearch.faults import faults
+from pathsearch.files import expanded
 from pathsearch.holders import Holder, SerialHolder
 from pathsearch.holders.protocol import pivots
+from pathsearch.launch import endpoints
+from pathsearch.launch.settings import Endpoints, FromRun
 from pathsearch.measure import Profile, measured_line, measured_path
 from pathsearch.methods import Method
 from pathsearch.numerics.curves import CURVES
-from pathsearch.objectives import NetworkSettings, Objective, device_of
+from pathsearch.objectives import DataSettings, LossSettings, ModelSettings, Objective
 from pathsearch.objectives.blame import blamed
+from pathsearch.objectives.device import device_of, prepare
+from pathsearch.objectives.fitting import fitted
 from pathsearch.objectives.function import FunctionObjective
+from pathsearch.objectives.network import NetworkObjective
+from pathsearch.objectives.opening import bare, data_of, given, model_of
+from pathsearch.objectives.opening import network as opened
 from pathsearch.optimizers import Optimizer
 from pathsearch.search import Position, Report, search
 from pathsearch.settings import Settings, named
 
 Loss = Callable[[torch.Tensor], torch.Tensor]
+NETWORK = "what pathsearch.network(model=…, data=…) gives"
 
 
 class _Budget(Settings):
@@ -31,7 +44,20 @@ class _Budget(Settings):
     seed: int
 
 
-@dataclass(frozen=True)
+class _Points(Settings):
+    points: int = Field(ge=2)
+    tolerance: float | None = Field(gt=0)
+
+
+class _Live(LossSettings):
+    """What `network` takes; names of kinds, or live objects."""
+
+    model: Any
+    data: Any
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
+@dataclass(frozen=True, eq=False)
 class Path:
     """A path γ(t) through pivots [N, M]; `converged` is False where the step budget ended the search."""
 
@@ -41,18 +67,34 @@ class Path:
     evaluations: int
     history: list[Report]
     holder: Holder
+    precision: str
 
     def points(self, t: Any) -> NDArray[Any]:
-        """Weights [T, M] at t [T] in [0, 1]."""
-        return np.asarray(CURVES[self.curve](np.atleast_1d(t), len(self.pivots)) @ self.pivots)
+        """Weights [T, M] at t [T] in [0, 1]; raises PathsearchError elsewhere."""
+        with blamed("reading t"):
+            at = np.atleast_1d(np.asarray(t, dtype=float))
+        outside = at[~((at >= 0.0) & (at <= 1.0))]  # what is no number, too
+        if at.ndim != 1 or len(outside):
+            said = f"{outside[0]:g}" if len(outside) else f"an array of shape {at.shape}"
+            raise PathsearchError(f"t is to be a number in [0, 1], or a list of them, not {said}")
+        return np.asarray(CURVES[self.curve](at, len(self.pivots)) @ self.pivots)
 
     def profile(self, points: int = 61, tolerance: float | None = None) -> Profile:
         """Every metric along the path, refined around the saddle until it is known to `tolerance`."""
-        return measured_path(self.holder, self.curve, self.holder.chords(), points, tolerance)
+        asked = _settings(_Points, {"points": points, "tolerance": tolerance}, "profile")
+        prepare(self.precision)
+        return measured_path(self.holder, self.curve, self.holder.chords(), asked.points, asked.tolerance)
 
     def straight_line(self, points: int = 61, tolerance: float | None = None) -> Profile:
         """The same along the straight line between the endpoints."""
-        return measured_line(self.holder, self.holder.chords(), points, tolerance)
+        asked = _settings(_Points, {"points": points, "tolerance": tolerance}, "straight_line")
+        prepare(self.precision)
+        return measured_line(self.holder, self.holder.chords(), asked.points, asked.tolerance)
+
+    def __repr__(self) -> str:
+        count, size = self.pivots.shape
+        ended = "converged" if self.converged else "step budget used"
+        return f"Path({self.curve}, {count} pivots of {size:,} weights, {ended}, {self.evaluations:,} gradients)"
 
 
 def connect(
@@ -67,69 +109,130 @@ def connect(
     through: Any = (),
     watch: Callable[[Report], None] = lambda report: None,
 ) -> Path:
-    """Find a low-loss path from `start` to `end` (weights [M]).
+    """Find a low-loss path from `start` to `end`.
 
-    objective: an `Objective`, or a torch function weights [M] -> loss [], taken in float64. method, optimizer: a name,
-    a mapping as in a configuration, or a settings object; the optimiser is lbfgs, or sgd where the loss draws
-    mini-batches. through: points the first guess passes. Raises PathsearchError on bad options, on endpoints that do
-    not fit, and where a loss is not finite.
+    objective: what `network` gives, or a torch function weights [M] -> loss [], taken in float64. start, end: weights
+    [M]; for a network also a module of its structure, a state_dict, or a file as in a configuration. method,
+    optimizer: a name, a mapping as in a configuration, or a settings object; the optimiser is lbfgs, or sgd where the
+    loss draws mini-batches. through: points the first guess passes. Raises PathsearchError on bad options, on
+    endpoints that do not fit, and where a loss is not finite.
     """
-    with blamed("reading an endpoint"):
-        points = [_vector(point) for point in (start, *through, end)]
-    if len({point.shape for point in points}) > 1 or points[0].ndim != 1 or not points[0].size:
-        raise PathsearchError(f"endpoints must be vectors of one length, not of {[point.shape for point in points]}")
-    chain = np.stack(points)
-    if not np.isfinite(chain).all():
-        raise PathsearchError("endpoints have weights that are not finite")
-    if np.array_equal(chain[0], chain[-1]):
-        raise PathsearchError("the endpoints are identical: give two different minima")
-    if callable(objective):
-        objective = FunctionObjective(objective, chain.shape[1], torch.float64, torch.device("cpu"))
-    elif not hasattr(objective, "loss_and_gradient"):
-        raise PathsearchError(f"the objective is to be a function of weights, or an Objective, not {objective!r}")
-    if objective.size != chain.shape[1]:
-        raise PathsearchError(f"endpoints have {chain.shape[1]} weights, the objective has {objective.size}")
     budget = _settings(_Budget, {"steps": steps, "tolerance": tolerance, "seed": seed}, "connect")
-    default = "sgd" if objective.stochastic else "lbfgs"
     chosen = _settings(Method, method, "method")
+    if not callable(watch):
+        raise PathsearchError(f"watch is to be a function of a report, not a {type(watch).__name__}")
+    if isinstance(through, (str, Mapping, nn.Module)) or not isinstance(through, Iterable):
+        raise PathsearchError("through is to be a list of points, each as start and end")
+    points = {"start": start, **{f"through[{n}]": point for n, point in enumerate(through)}, "end": end}
+    ready = _objective(objective, points)
+    default = "sgd" if ready.stochastic else "lbfgs"
     stages = chosen.stages(_settings(Optimizer, optimizer or default, "optimizer"), budget.steps, budget.tolerance)
 
+    precision = getattr(ready, "precision", "float32")
+    prepare(precision)
+    chain = np.stack([_weights(point, side, ready) for side, point in points.items()])
+    if np.array_equal(chain[0], chain[-1]):
+        raise PathsearchError("the endpoints are identical: give two different minima")
     chain = chain if stages else chain[[0, -1]]  # a straight line is not bent
-    holder = SerialHolder(objective)
+    holder = SerialHolder(ready)
     holder.load(chain, [], {})
     position, history = Position(pivots=len(chain)), []
-    for report in search(holder, stages, position, budget.seed, objective.stochastic):
+    for report in search(holder, stages, position, budget.seed, ready.stochastic):
         history.append(report)
         position = report.stage_done()
         watch(report)
-    return Path(
-        pivots(holder, position.pivots), chosen.curve, position.converged, position.evaluations, history, holder
-    )
+    found = pivots(holder, position.pivots)
+    return Path(found, chosen.curve, position.converged, position.evaluations, history, holder, precision)
 
 
-def network(device: str = "auto", **options: Any) -> Objective:
-    """The loss of a network on a data set, for `connect`; options as under `objective:` in a configuration.
+def network(**options: Any) -> NetworkObjective:
+    """The loss of a network on a data set, for `connect`; options as under `objective:` in a configuration, and device.
 
-    `model` and `data` are needed. Raises PathsearchError on bad options, a model or data that do not work.
+    model: also a module, its class, or a function that makes one. data: also a torch Dataset or a pair of tensors
+    (inputs, targets), of which every fifth example is for testing, or a pair (train, test) of such. Both are needed.
+    Sets torch's precision and choice of kernels for the whole process. Raises PathsearchError on bad options, a model
+    or data that do not work.
     """
-    settings = _settings(NetworkSettings, {"name": "network", **options}, "network")
-    objective: Objective = settings.open(None, device_of(device))
-    return objective
+    asked = _settings(_Live, options, "network")
+    model, data = asked.model, asked.data
+    augment = False
+    if isinstance(model, (str, Mapping, ModelSettings)):
+        declared = _settings(Annotated[ModelSettings, BeforeValidator(named)], model, "network: model")
+        ready = model_of(declared, File())
+    else:
+        ready = given(model)
+    if isinstance(data, (str, Mapping, Settings)):
+        source = _settings(Annotated[DataSettings, BeforeValidator(named)], data, "network: data")
+        augment = source.augment
+        with blamed("data", passing=()):
+            read = source.load()
+    else:
+        read = data_of(data)
+    return opened(asked, ready, read, augment, device_of(asked.device))
 
 
-def _vector(point: Any) -> NDArray[Any]:
-    if isinstance(point, torch.Tensor):
-        point = point.detach().cpu()
-    return np.asarray(point, dtype=float)
+def _objective(given: Any, points: dict[str, Any]) -> Objective:
+    """What is to be minimised; a function takes as many weights as the start has."""
+    if isinstance(given, (nn.Module, type)):
+        said = given.__name__ if isinstance(given, type) else type(given).__name__
+        raise PathsearchError(f"the objective is to be pathsearch.network(model={said}, data=…), not {said} itself")
+    if hasattr(given, "loss_and_gradient"):
+        ready: Objective = given
+        return ready
+    if not callable(given):
+        said = type(given).__name__
+        raise PathsearchError(f"the objective is to be a function of a weight vector, or {NETWORK}, not a {said}")
+    start = points["start"]
+    file = _file(start)
+    size = endpoints.first_size(Endpoints(start=file, end=[]), File()) if file is not None else None
+    size = size if size is not None else _vector(start, "start").size
+    return FunctionObjective(given, size, torch.float64, torch.device("cpu"))
+
+
+def _weights(point: Any, side: str, objective: Objective) -> NDArray[Any]:
+    """The weights [M] that an endpoint stands for, whatever it is."""
+    file = _file(point)
+    if file is not None:
+        return endpoints.brought(file, side, objective, File()).weights
+    if isinstance(objective, NetworkObjective) and isinstance(point, (nn.Module, Mapping)):
+        source = f"the {type(point).__name__} at {side}"
+        held = dict(bare(point).state_dict()) if isinstance(point, nn.Module) else point
+        values = fitted(held, objective.module, source)
+        objective.adopt(values, source)
+        vector = objective.flat(values).cpu().double().numpy()
+    else:
+        vector = _vector(point, side)
+    if vector.shape != (objective.size,):
+        raise PathsearchError(
+            f"{side} has shape {vector.shape}, the objective's weights have shape ({objective.size},)"
+        )
+    if not np.isfinite(vector).all():
+        raise PathsearchError(f"{side} has weights that are not finite")
+    return vector
+
+
+def _file(point: Any) -> str | FromRun | None:
+    """A point that is to be read from a file, as a configuration would name it; None where it is no such thing."""
+    if isinstance(point, (str, PathLike)):
+        return str(expanded(fspath(point)))
+    if isinstance(point, Mapping) and "run" in point and not isinstance(point["run"], torch.Tensor):
+        found: FromRun = _settings(FromRun, dict(point), "endpoint")
+        return found
+    return None
+
+
+def _vector(point: Any, side: str) -> NDArray[Any]:
+    if isinstance(point, (nn.Module, Mapping)):
+        raise PathsearchError(f"{side} holds weights of a network: the objective is then to be {NETWORK}")
+    with blamed(f"reading {side}"):
+        vector = np.asarray(point.detach().cpu() if isinstance(point, torch.Tensor) else point, dtype=float)
+    if vector.ndim != 1 or not vector.size:
+        raise PathsearchError(f"{side} is to be a vector of weights, it has shape {vector.shape}")
+    return vector
 
 
 def _settings(kind: Any, value: Any, what: str) -> Any:
     try:
         return TypeAdapter(kind).validate_python(named(value))
     except ValidationError as error:
-        raise PathsearchError(f"{what}: {'; '.join(_said(fault) for fault in error.errors())}") from None
-
-
-def _said(fault: Any) -> str:
-    where = ".".join(map(str, fault["loc"]))
-    return f"{where}: {fault['msg']}" if where else str(fault["msg"])
+        raise PathsearchError(f"{what}: {faults(error, kind)}") from None

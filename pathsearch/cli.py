@@ -1,4 +1,4 @@
-"""The command line: `pathsearch run | show | plot | configs | bench`, and the commands on jobs.
+"""The command line: `pathsearch run | show | plot | configs | options | bench`, and the commands on jobs.
 
 Commands import what they need themselves: torch takes two seconds, which those that only look do without.
 """
@@ -6,34 +6,77 @@ Commands import what they need themselves: torch takes two seconds, which those 
 import json
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
+from pydantic import ValidationError
+from typer.core import TyperGroup
 
 from pathsearch import cli_extend, cli_jobs
 from pathsearch.errors import PathsearchError, described, one_line
+from pathsearch.faults import number
+from pathsearch.files import expanded
 from pathsearch.launch.jobs import work
 from pathsearch.launch.stop import signals
+from pathsearch.settings import one_of
 
 if TYPE_CHECKING:
     from pathsearch.launch.settings import RunSettings
 
+USAGE = 2  # exit status where the command line itself is wrong
+WRONG_USAGE = typer.BadParameter.__mro__[1]  # the exception of all kinds of it; typer has a copy of click or click
+
+
+class Commands(TyperGroup):
+    """Commands of which an unknown one is answered with those that there are."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        found = super().get_command(ctx, cmd_name)
+        if found is None and not ctx.resilient_parsing:
+            error = PathsearchError(f"no command {one_of(cmd_name, self.list_commands(ctx))}")
+            error.status = USAGE
+            raise error
+        return found
+
+
 app = typer.Typer(
+    cls=Commands,
     help="Low-loss paths between trained networks: find them, measure them, keep them.",
-    no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-Folder = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder or its path.h5.")]
+Folder = Annotated[Path, typer.Argument(metavar="RUN", parser=expanded, help="A run's folder or its path.h5.")]
 
 
-@app.callback()
-def options(
+def _config_names(incomplete: str) -> Iterable[str]:
+    """For the shell to complete."""
+    from pathsearch.launch.config import builtin_configs
+
+    return [name for name in builtin_configs() if name.startswith(incomplete)]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"pathsearch {version('pathsearch')}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def options_of_all(
+    context: typer.Context,
     traceback: Annotated[bool, typer.Option("--traceback", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
 ) -> None:
     """Low-loss paths between trained networks: find them, measure them, keep them."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 @app.command()
@@ -72,7 +115,11 @@ def plot(
     output: Annotated[
         Optional[Path],
         typer.Option(
-            "-o", "--output", help="Its suffix is the format (png, pdf, svg, …); default: path.png beside it."
+            "-o",
+            "--output",
+            metavar="FILE",
+            parser=expanded,
+            help="Its suffix is the format (png, pdf, svg, …); default: path.png beside it.",
         ),
     ] = None,
     panel: Annotated[
@@ -89,6 +136,40 @@ def plot(
     print(file)
 
 
+@app.command("configs")
+def list_configs(
+    name: Annotated[
+        Optional[str],
+        typer.Argument(metavar="NAME", autocompletion=_config_names, help="Of the one to print; default: list all."),
+    ] = None,
+) -> None:
+    """The built-in configurations, or the text of one."""
+    from pathsearch.launch.config import builtin_configs, text
+
+    if name is not None:
+        print(text(name).rstrip())
+        return
+    known = builtin_configs()
+    for one, shows in known.items():
+        print(f"{one:{max(map(len, known))}}  {shows}")
+
+
+@app.command("options")
+def list_options(
+    part: Annotated[
+        Optional[str], typer.Argument(metavar="PART", help="As method.neb, objective.data, steps; default: all.")
+    ] = None,
+    schema: Annotated[bool, typer.Option("--schema", help="The JSON schema of a configuration, for editors.")] = False,
+) -> None:
+    """The options of a configuration: name, default, what it takes, meaning."""
+    from pathsearch.launch import options
+
+    if schema:
+        print(options.schema())
+    else:
+        options.show(part)
+
+
 @app.command("bench")
 def measure_speed(
     arguments: cli_jobs.Arguments = None,
@@ -102,20 +183,22 @@ def measure_speed(
     as_json: Annotated[bool, typer.Option("--json", help="The figures as JSON.")] = False,
 ) -> None:
     """How fast band steps of a network are here, against a bare forward-backward loop, and what the run will take."""
+    settings, folder = _loaded(*cli_jobs.named(arguments))
+
     import torch
 
     from pathsearch.bench import coordination as sleeping
     from pathsearch.bench import network
     from pathsearch.bench.figures import rounded
+    from pathsearch.machine import cores
     from pathsearch.objectives import importable
 
-    settings, folder = _loaded(*cli_jobs.named(arguments))
     if coordination:
         say = lambda line: print(line, file=sys.stderr)
         cases = sleeping.coordination(_counts(actors or "1,2,4,8,16"), rounds, say)
         print(json.dumps(rounded(cases)) if as_json else "\n".join(sleeping.lines(cases)))
         return
-    devices = torch.cuda.device_count() or os.cpu_count() or 1
+    devices = torch.cuda.device_count() or cores()
     with importable(folder):
         found = network.bench(settings, folder, _counts(actors or str(devices)), rounds)
     print(json.dumps(rounded(found)) if as_json else "\n".join(found.lines()))
@@ -133,28 +216,49 @@ def _counts(said: str) -> list[int]:
     return [int(part) for part in said.split(",")]
 
 
-@app.command("configs")
-def list_configs() -> None:
-    """The built-in configurations."""
-    from pathsearch.launch.config import builtin_configs
-
-    known = builtin_configs()
-    for name, shows in known.items():
-        print(f"{name:{max(map(len, known))}}  {shows}")
-
-
 cli_jobs.add_to(app)
 app.command()(cli_extend.extend)
 
 
 def main() -> None:
     """Run the command line; an error ends it with one line on stderr and a non-zero exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if not stream.encoding.lower().startswith("utf") and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # what the locale has no sign for
     try:
-        app()
+        status = app(prog_name="pathsearch", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:  # who was to read the output has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except typer.Abort:
+        sys.exit(130)
     except Exception as error:
         if "--traceback" in sys.argv:
             raise
-        known = isinstance(error, PathsearchError)
-        said = one_line(error) if known else f"{described(error)} (--traceback shows where)"
-        print(f"pathsearch: {said}", file=sys.stderr)
-        sys.exit(error.status if isinstance(error, PathsearchError) else 1)
+        sys.exit(_complaint(error))
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _complaint(error: Exception) -> int:
+    """Say what went wrong; returns the exit status."""
+    if isinstance(error, PathsearchError):
+        said, status = one_line(error), error.status
+    elif isinstance(error, WRONG_USAGE):
+        said, status = f"{_usage(error)}; -h says what there is", USAGE
+    else:
+        said, status = f"{described(error)} (--traceback shows where)", 1
+    print(f"pathsearch: {said}", file=sys.stderr)
+    return status
+
+
+def _usage(error: Any) -> str:
+    """What is wrong with the command line, in this program's words where typer has those of its libraries."""
+    option = getattr(error, "option_name", None)
+    if hasattr(error, "possibilities") and error.ctx is not None:
+        known = [name for each in error.ctx.command.get_params(error.ctx) for name in each.opts if name[:2] == "--"]
+        return f"no option {one_of(option, known)}"
+    if isinstance(error.__cause__, ValidationError) and getattr(error, "param", None) is not None:
+        return f"{error.param.opts[-1]}: {number(error.__cause__)}"
+    text = one_line(error.format_message()).rstrip(".")
+    return text[:1].lower() + text[1:]

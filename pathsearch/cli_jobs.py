@@ -1,33 +1,41 @@
-"""The commands on jobs: `pathsearch submit | jobs | cancel | logs | resubmit`."""
+"""The commands on jobs: `pathsearch submit | jobs | cancel | logs | resubmit | forget`."""
 
 import json
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Optional, TypeVar
 
 import typer
 
 from pathsearch.errors import PathsearchError, complain, needed
+from pathsearch.files import expanded
 from pathsearch.launch.jobs import listing
+from pathsearch.launch.jobs.logs import print_log
 
 DEFAULT = "digits"
+One = TypeVar("One")
 
 Arguments = Annotated[
     Optional[list[str]],
     typer.Argument(metavar="[CONFIG] [KEY=VALUE]...", help="A YAML file or a built-in name, then overrides."),
 ]
-Out = Annotated[Optional[Path], typer.Option(help="Folder of the run; default: runs/<name of CONFIG>.")]
+Out = Annotated[
+    Optional[Path],
+    typer.Option(metavar="FOLDER", parser=expanded, help="Folder of the run; default: runs/<name of CONFIG>."),
+]
 Cluster = Annotated[
     Optional[str], typer.Option(help="A profile: FILE.yaml, or NAME of slurm/NAME.yaml; `local`: this machine.")
 ]
 Runs = Annotated[
-    Optional[list[Path]], typer.Argument(metavar="[RUN]...", help="Folders; one that holds runs stands for them.")
+    Optional[list[Path]],
+    typer.Argument(metavar="[RUN]...", parser=expanded, help="Folders; one that holds runs stands for them."),
 ]
 
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the program's."""
-    for command in (submit, jobs, cancel, logs, resubmit):
+    for command in (submit, jobs, cancel, logs, resubmit, forget):
         app.command()(command)
 
 
@@ -49,7 +57,7 @@ def submit(
     sweep: Annotated[
         Optional[list[str]], typer.Option(help="KEY=0:8 or KEY=A,B: a run for every combination, in folders below.")
     ] = None,
-    nodes: Annotated[Optional[int], typer.Option(min=1)] = None,
+    nodes: Annotated[Optional[int], typer.Option(min=1, help="Of the cluster, to run on.")] = None,
     gpus_per_node: Annotated[Optional[int], typer.Option(min=0)] = None,
     cpus_per_node: Annotated[Optional[int], typer.Option(min=1)] = None,
     mem: Annotated[Optional[str], typer.Option(help="Memory a node, as 64GB.")] = None,
@@ -61,12 +69,8 @@ def submit(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print script and GPU-hours, submit nothing.")] = False,
 ) -> None:
     """Run on a cluster: as a job of SLURM, or as a process of this machine (--cluster local)."""
-    # here, not above: torch and Submitit take seconds, which the other commands do without
     from pathsearch.launch import config
     from pathsearch.launch.jobs import profiles
-
-    with needed("submitit", "submitting a run"):
-        from pathsearch.launch.jobs import submit
 
     options = {
         "nodes": nodes,
@@ -83,6 +87,10 @@ def submit(
     name, overrides = named(arguments)
     root = folder_of(name, out)
     settings, folder = config.load(name, overrides)
+    # here, not above: torch and Submitit take seconds, which the other commands and a slip of the pen do without
+    with needed("submitit", "submitting a run"):
+        from pathsearch.launch.jobs import submit
+
     asked = submit.Submission(Path(name).stem, settings, folder, root, cluster or "slurm", profile)
     if sweep:
         from pathsearch.launch.jobs import sweeps
@@ -102,7 +110,7 @@ def jobs(
     runs: Runs = None,
     as_json: Annotated[bool, typer.Option("--json", help="Every figure, as JSON.")] = False,
 ) -> None:
-    """How the runs you submitted stand: state, step, loss, barrier so far, GPU-hours."""
+    """How the runs you submitted stand: state, step, loss, barrier so far, time, GPU-hours or core-hours."""
     found = listing.wanted(runs)
     if as_json:
         print(json.dumps([listing.figures(one) for one in found], indent=2))
@@ -113,38 +121,64 @@ def jobs(
 
 
 def cancel(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs, or of sweeps.")],
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", parser=expanded, help="Folders of runs, or of sweeps.")
+    ],
 ) -> None:
-    """End the jobs of runs; what they have found is kept."""
-    refused = 0
-    for one in listing.wanted(runs):
-        try:
-            print(listing.cancel(one))
-        except PathsearchError as error:  # the others are to end all the same
-            complain(error)
-            refused = error.status
-    sys.exit(refused)
+    """End runs, other runs of their job go on; what they have found is kept."""
+    _each(listing.wanted(runs), lambda one: [listing.cancel(one)])
 
 
 def logs(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", parser=expanded, help="A run's folder.")],
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until the job has ended.")] = False,
 ) -> None:
     """What a run's job has printed."""
     try:
-        listing.print_log(run, follow)
+        print_log(run, follow)
     except KeyboardInterrupt:
         sys.exit(130)
 
 
 def resubmit(
     runs: Runs = None,
-    failed: Annotated[bool, typer.Option("--failed", help="All that failed, were cancelled or lost.")] = False,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="All below this folder that failed or were lost, not those cancelled.")
+    ] = False,
+    everywhere: Annotated[bool, typer.Option("--all", help="With --failed: those in other folders, too.")] = False,
 ) -> None:
     """Submit runs again as they were; they go on from their last checkpoint."""
+    if everywhere and (runs or not failed):
+        raise PathsearchError("--all is for --failed without names of runs: all that failed, wherever they are")
     if not runs and not failed:
-        raise PathsearchError("name runs to submit again, or --failed for all that failed")
+        raise PathsearchError("name runs to submit again, or --failed for all below this folder that failed")
     with needed("submitit", "submitting a run"):
         from pathsearch.launch.jobs import resubmit
 
-    resubmit.again(listing.wanted(runs))
+    known = listing.wanted(runs)
+    if not runs and not everywhere:
+        here = Path.cwd().resolve()
+        below = [one for one in known if here in one.run.resolve().parents or one.run.resolve() == here]
+        if known and not below:
+            raise PathsearchError(f"none of your {len(known)} runs is below {here}: --all is for those elsewhere, too")
+        known = below
+    resubmit.again(known, cancelled=not failed)
+
+
+def forget(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs, or of sweeps.")],
+) -> None:
+    """Leave runs out of the table of jobs; their folders stay as they are."""
+    _each(runs, listing.forget)
+
+
+def _each(of: Iterable[One], act: Callable[[One], list[str]]) -> None:
+    """Act on each and say what was done; where one is refused, the others are acted on all the same."""
+    refused = 0
+    for one in of:
+        try:
+            print(*act(one), sep="\n")
+        except PathsearchError as error:
+            complain(error)
+            refused = error.status
+    sys.exit(refused)

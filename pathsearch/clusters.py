@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+import psutil
+
 LOOK = 0.2  # seconds between two looks at an address that was silent
 BEAT = 1.0  # seconds between two looks at one that answered
 MISSED = 4  # looks in a row that find nobody: it is gone, and not just busy
@@ -75,13 +77,15 @@ def watched(addresses: list[tuple[str, int]], gone: Callable[[], None], there: C
         thread.join()
 
 
-def descendants(ancestor: int) -> list[int]:
-    """Processes below one, by process id; none where the system has no /proc."""
-    parents: dict[int, int] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
-    found, fresh = [], {ancestor}
-    while fresh := {pid for pid, parent in parents.items() if parent in fresh}:
-        found += sorted(fresh)
-    return found
+def descendants(ancestor: int) -> list[psutil.Process]:
+    """Processes below one, known for certain though their numbers may come again."""
+    with contextlib.suppress(psutil.Error):
+        return list(psutil.Process(ancestor).children(recursive=True))
+    return []
+
+
+def killed(processes: list[psutil.Process]) -> None:
+    """Kill those that are still there."""
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            process.kill()

@@ -43,4 +43,4 @@ def places(name: str | Path, folder: Path) -> str:
     here, beside = Path.cwd(), folder.resolve()
     if expanded(name).is_absolute():
         return "on this machine"
-    return f"in {here}" if here == beside else f"in the working folder {here} or beside the configuration in {beside}"
+    return f"here in {here}" if here == beside else f"here in {here} or beside the configuration in {beside}"

@@ -27,6 +27,11 @@ class Profile:
         """The figures of every metric, see `profiles.summary`."""
         return {name: profiles.summary(values, self.t, self.arc) for name, values in self.metrics.items()}
 
+    def __repr__(self) -> str:
+        name, values = next(iter(self.metrics.items()))
+        top = int(values.argmax())
+        return f"Profile({len(self.t)} points, {name} at most {values[top]:.4g} at t = {self.t[top]:.4g})"
+
 
 @dataclass(frozen=True)
 class Plane:
@@ -41,6 +46,10 @@ class Plane:
     y: Array
     metrics: dict[str, Array]
     shadow: dict[str, Array]
+
+    def __repr__(self) -> str:
+        name, values = next(iter(self.metrics.items()))
+        return f"Plane({len(self.x)} × {len(self.y)} points, {name} from {values.min():.4g} to {values.max():.4g})"
 
 
 Known = dict[bytes, dict[str, float]]

@@ -57,6 +57,12 @@ class Report:
     converged: bool
     traffic: Traffic
 
+    def __repr__(self) -> str:
+        return (
+            f"Report({self.stage.name}, step {self.position.step}, highest loss {self.losses.max():.4g}, "
+            f"force {self.force:.3g})"
+        )
+
     def stage_done(self) -> Position:
         """The position from which the next stage begins."""
         return replace(

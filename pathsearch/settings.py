@@ -1,5 +1,7 @@
 """The base of every declared option: unknown keys are refused, values do not change after reading."""
 
+import difflib
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -8,6 +10,18 @@ from pydantic import BaseModel, ConfigDict
 def named(value: Any) -> Any:
     """A kind's name alone is short for {name: …}; for use as a validator before others."""
     return {"name": value} if isinstance(value, str) else value
+
+
+def meant(name: Any, known: Iterable[str]) -> str:
+    """Which of the known names may have been meant, in brackets; nothing where none is alike."""
+    close = difflib.get_close_matches(str(name), list(known), 1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def one_of(name: Any, known: Iterable[str]) -> str:
+    """An unknown name, the one that may have been meant, and those that there are."""
+    choices = list(known)
+    return f"{name!r}{meant(name, choices)}: there are {', '.join(choices)}"
 
 
 class Settings(BaseModel):

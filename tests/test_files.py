@@ -34,4 +34,4 @@ def test_what_is_not_there_is_looked_for_in_places_that_are_named(name, tmp_path
     monkeypatch.chdir(tmp_path)
     with pytest.raises(PathsearchError) as caught:
         found(name, tmp_path / "configs")
-    assert f"in the working folder {os.getcwd()} or beside the configuration in {tmp_path}/configs" in str(caught.value)
+    assert f"here in {os.getcwd()} or beside the configuration in {tmp_path}/configs" in str(caught.value)

@@ -1,6 +1,5 @@
 """What a step of many actors costs beside its gradients: an objective that only sleeps stands in for a GPU."""
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,11 +8,13 @@ from functools import partial
 import numpy as np
 import torch
 
-from pathsearch.holders import HolderSettings, SerialHolder
+from pathsearch.bench.actors import MISSING, installed, on_actors
+from pathsearch.errors import PathsearchError
+from pathsearch.holders import SerialHolder
 from pathsearch.holders.protocol import Holder
-from pathsearch.holders.ray import RayHolder
-from pathsearch.launch.recipe import prepare_torch
+from pathsearch.machine import cores
 from pathsearch.methods import Neb
+from pathsearch.objectives.device import prepare
 from pathsearch.objectives.protocol import Objective
 from pathsearch.objectives.sleep import SleepObjective
 from pathsearch.optimizers import Sgd
@@ -43,8 +44,13 @@ class Coordination:
 
 
 def coordination(counts: list[int], steps: int, progress: Callable[[str], None]) -> list[Coordination]:
-    """Every count of actors with every network size; the largest size for the smallest count above 1 alone."""
-    prepare_torch()
+    """Every count of actors with every network size; the largest size for the smallest count above 1 alone.
+
+    Raises PathsearchError where Ray is not installed.
+    """
+    if not installed():
+        raise PathsearchError(MISSING)
+    prepare("float32")
     large = min([count for count in counts if count > 1] or counts)
     cases = [(n, size) for size in SIZES for n in counts if size < SIZES[-1] or n == large]
     found = []
@@ -57,7 +63,7 @@ def coordination(counts: list[int], steps: int, progress: Callable[[str], None])
 def lines(found: list[Coordination]) -> list[str]:
     """The table as text."""
     said = [
-        f"{IMAGES} images an actor, each gradient sleeps {1000 * SECONDS:g} ms; {os.cpu_count()} cores; a step's time "
+        f"{IMAGES} images an actor, each gradient sleeps {1000 * SECONDS:g} ms; {cores()} cores; a step's time "
         "over its gradients':",
         f"{'actors':>6} {'parameters':>11} {'springs':>8} {'re-spaced':>10} {'of it vectors':>14} "
         f"{'coordinator B/image':>20} {'into an actor, MB':>18}",
@@ -72,7 +78,7 @@ def lines(found: list[Coordination]) -> list[str]:
 
 def _case(actors: int, parameters: int, steps: int) -> Coordination:
     make = partial(_sleeper, parameters, SECONDS)
-    holder = RayHolder(make, ("loss",), HolderSettings(name="ray", actors=actors, gpus_per_actor=0, address="local"))
+    holder = on_actors(make(), make, actors, cpus=1, gpus=0)
     try:
         ratios, traffic = {}, {}
         for name in BANDS:
@@ -81,7 +87,7 @@ def _case(actors: int, parameters: int, steps: int) -> Coordination:
     finally:
         holder.close()
     coordinator, actor = traffic["springs"]
-    crowd = max(1.0, actors / (os.cpu_count() or 1))
+    crowd = max(1.0, actors / cores())
     arithmetic = crowd * _arithmetic(parameters, steps) / (IMAGES * SECONDS)
     return Coordination(actors, parameters, ratios, arithmetic, coordinator / (IMAGES * actors), actor)
 
@@ -111,5 +117,5 @@ def _arithmetic(parameters: int, steps: int) -> float:
 
 
 def _sleeper(parameters: int, seconds: float) -> Objective:
-    prepare_torch()
+    prepare("float32")
     return SleepObjective(parameters, seconds, torch.float32, torch.device("cpu"))

@@ -1,6 +1,5 @@
 """How fast a run's steps are on this machine, against a bare forward–backward loop of the same network."""
 
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -13,18 +12,19 @@ import numpy as np
 import torch
 
 from pathsearch import storage
+from pathsearch.bench import actors
 from pathsearch.bench.figures import rounded
+from pathsearch.bench.ways import Timed, now, table_of, timed
 from pathsearch.errors import PathsearchError
 from pathsearch.holders import HolderSettings, SerialHolder
 from pathsearch.holders.protocol import Holder, Traffic
-from pathsearch.holders.ray import RayHolder
 from pathsearch.launch.forecast import Forecast, forecasts
 from pathsearch.launch.recipe import Recipe
 from pathsearch.launch.settings import RunSettings
 from pathsearch.methods import Neb
 from pathsearch.numerics.seeds import Key
 from pathsearch.objectives.network import NetworkObjective
-from pathsearch.objectives.stacks import calibrated, fastest, now
+from pathsearch.objectives.stacks import Gradients, Points, Way
 from pathsearch.optimizers import Sgd
 from pathsearch.search import Position, search
 
@@ -57,22 +57,24 @@ class Bench:
     bare_seconds: float
     """one forward and backward of the module, on one batch that is ready, in the fastest memory layout"""
     gradient_seconds: float
-    """one loss and gradient of an image inside a band step, its batch drawn and augmented"""
+    """one loss and gradient of an image inside a band step, its batch drawn and augmented, as `way` does it"""
     step_seconds: float
     """one band step: gradients of the images, losses of the two ends, forces, optimiser, re-spacing"""
     speed: float
     """bare over gradient, median of the rounds' ratios"""
     outside: float
     """share of a band step spent outside loss and gradient, median of the rounds"""
-    ways: dict[str, float]
-    """seconds an image in every way to work out the images of one device (`objectives/stacks.py`)"""
     way: str
-    """the one a calibration takes"""
+    """the way to work out the images of one device in these figures, as configured (`objectives/stacks.py`)"""
     measuring_seconds: float
     """one point of a profile, all metrics on all data, reckoned from a mini-batch's forward pass"""
     checkpoint_seconds: float
     checkpoint_megabytes: float
+    ways: dict[str, Timed]
+    """all of them, beside each other"""
     actors: list[OnActors]
+    actors_missing: str
+    """why none were timed"""
     forecast: list[Forecast]
 
     def lines(self) -> list[str]:
@@ -81,15 +83,17 @@ class Bench:
         said = [
             f"{name.replace('_', ' '):22}{value}"
             for name, value in figures.items()
-            if name not in ("ways", "actors", "forecast")
+            if name not in ("ways", "actors", "actors_missing", "forecast")
         ]
-        said += [f"{'  ' + way + ', s an image':22}{seconds}" for way, seconds in figures["ways"].items()]
+        said += ["ways to work out several images on one device:", *("  " + line for line in table_of(self.ways))]
         for case in figures["actors"]:
             said.append(
                 f"{case['actors']} actors: {case['step_seconds']} s a step, {case['speed']} × the serial holder; "
                 f"{case['coordinator_bytes'] / self.images:.0f} B an image through the coordinator, "
                 f"{case['actor_bytes'] / 1e6:.3g} MB into the busiest actor"
             )
+        if self.actors_missing:
+            said.append(self.actors_missing)
         said.append("the run as configured, at most:")
         for case in figures["forecast"]:
             hours, used = case["wall_hours"], case["device_hours"]
@@ -100,16 +104,18 @@ class Bench:
 def bench(settings: RunSettings, folder: Path, counts: list[int], rounds: int) -> Bench:
     """Time band steps of a configuration's network, whatever its method; raises PathsearchError without a network.
 
-    counts: numbers of actors that are timed as well, on this machine's cores or GPUs.
+    counts: numbers of actors that are timed as well, on this machine's cores or GPUs, where Ray is installed.
     """
     recipe = Recipe(settings, None, settings.device, folder.resolve(), Path.cwd())
     objective = recipe.open()
     if not isinstance(objective, NetworkObjective):
         raise PathsearchError("bench measures networks: name a configuration whose objective is one")
-    clock = _Clock(objective)
     bare = _bare_loop(objective)
     rows: list[list[float]] = []
-    serial = SerialHolder(clock)
+    serial = SerialHolder(objective)
+    way = serial.stack(settings.holder.stack, [None])
+    clock = _Clock(objective, serial.block.way)
+    serial.block.objective, serial.block.way = clock, clock.way
     for step, _ in _steps(serial, objective, rounds):
         rows.append([bare(), clock.gradients / IMAGES, step, clock.gradients + clock.losses, clock.losses / 2])
         clock.losses, clock.gradients = 0.0, 0.0
@@ -117,7 +123,6 @@ def bench(settings: RunSettings, folder: Path, counts: list[int], rounds: int) -
     table = np.array(rows[WARM : WARM + rounds])
     medians = np.median(table, axis=0)
     outside = float(np.median(1.0 - table[:, 3] / table[:, 2]))
-    ways = calibrated(objective, IMAGES)
     batches = (2 * len(objective.train) + len(objective.test)) / objective.train.size
     measuring = float(medians[4] * batches)
     return Bench(
@@ -132,12 +137,13 @@ def bench(settings: RunSettings, folder: Path, counts: list[int], rounds: int) -
         step_seconds=float(medians[2]),
         speed=float(np.median(table[:, 0] / table[:, 1])),
         outside=outside,
-        ways=ways,
-        way=fastest(ways),
+        way=way,
         measuring_seconds=measuring,
         checkpoint_seconds=saving,
         checkpoint_megabytes=megabytes,
-        actors=[_beside(recipe, objective, count, rounds) for count in counts],
+        ways=timed(objective, IMAGES),
+        actors=[_beside(recipe, objective, count, rounds) for count in counts] if actors.installed() else [],
+        actors_missing="" if actors.installed() else actors.MISSING,
         forecast=forecasts(settings, float(medians[1]), outside, measuring),
     )
 
@@ -154,20 +160,17 @@ def _steps(holder: Holder, objective: NetworkObjective, rounds: int) -> Iterator
 
 def _beside(recipe: Recipe, objective: NetworkObjective, count: int, rounds: int) -> OnActors:
     """Steps on actors and on the serial holder in turn."""
-    with closing(_on_actors(recipe, objective, count)) as holder:
-        both = zip(_steps(SerialHolder(objective), objective, rounds), _steps(holder, objective, rounds))
+    elsewhere = replace(recipe, device=recipe.settings.device).elsewhere
+    gpus = HolderSettings().at("ray", recipe.device).gpus_per_actor
+    with closing(actors.on_actors(objective, elsewhere, count, actors.cores_each(count), gpus)) as holder:
+        serial = SerialHolder(objective)
+        for each in (serial, holder):
+            each.stack(recipe.settings.holder.stack, [None])
+        both = zip(_steps(serial, objective, rounds), _steps(holder, objective, rounds))
         rows = [(one[0], other[0], other[1].coordinator, other[1].actor) for one, other in both]
     table = np.array(rows[WARM : WARM + rounds])
-    _, actors, coordinator, actor = np.median(table, axis=0).tolist()
-    return OnActors(count, actors, float(np.median(table[:, 0] / table[:, 1])), coordinator, actor)
-
-
-def _on_actors(recipe: Recipe, objective: NetworkObjective, count: int) -> RayHolder:
-    """Actors that share this machine's cores, or have a GPU each."""
-    cores = max(1, (os.cpu_count() or 1) // count)
-    options = HolderSettings(name="ray", actors=count, cpus_per_actor=cores, address="local")
-    elsewhere = replace(recipe, device=recipe.settings.device)
-    return RayHolder(elsewhere.elsewhere, objective.metrics, options.at("ray", recipe.device))
+    _, seconds, coordinator, actor = np.median(table, axis=0).tolist()
+    return OnActors(count, seconds, float(np.median(table[:, 0] / table[:, 1])), coordinator, actor)
 
 
 def _checkpoint(holder: SerialHolder) -> tuple[float, float]:
@@ -186,10 +189,10 @@ def _checkpoint(holder: SerialHolder) -> tuple[float, float]:
 
 
 class _Clock:
-    """The objective, with the seconds its two verbs of a step take."""
+    """The objective and a way to work out its gradients, with the seconds that they take in a step."""
 
-    def __init__(self, objective: NetworkObjective) -> None:
-        self._objective = objective
+    def __init__(self, objective: NetworkObjective, way: Way) -> None:
+        self._objective, self._way = objective, way
         self.losses, self.gradients = 0.0, 0.0
 
     def __getattr__(self, name: str) -> Any:
@@ -201,11 +204,15 @@ class _Clock:
         self.losses += now(weights.device) - begun
         return found
 
-    def loss_and_gradient(self, weights: torch.Tensor, key: Key) -> tuple[torch.Tensor, torch.Tensor]:
-        begun = now(weights.device)
-        found = self._objective.loss_and_gradient(weights, key)
-        self.gradients += now(weights.device) - begun
-        return found
+    def way(self, _: Any, points: Points) -> Gradients:
+        found = self._way(self._objective, points)
+        while True:
+            begun = now(self._objective.device)
+            both = next(found, None)
+            self.gradients += now(self._objective.device) - begun
+            if both is None:
+                return
+            yield both
 
 
 def _bare_loop(objective: NetworkObjective) -> Callable[[], float]:
@@ -214,7 +221,7 @@ def _bare_loop(objective: NetworkObjective) -> Callable[[], float]:
         objective.make().to(objective.device, objective.dtype).train(),
         objective.train.draw(Key(0, 0)),
     )
-    if inputs.ndim == 4:
+    if inputs.ndim == 4 and not inputs.is_contiguous():
         module = module.to(memory_format=torch.channels_last)
 
     def once() -> float:

@@ -1,18 +1,24 @@
 """Holders own the vectors: the same verbs in this process or on many machines. One line a kind in the table."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from pathsearch.errors import needed
-from pathsearch.holders.protocol import Holder
-from pathsearch.holders.serial import SerialHolder
 from pathsearch.holders.settings import HolderSettings
-from pathsearch.objectives.protocol import Objective
+from pathsearch.lazy import elsewhere
+
+if TYPE_CHECKING:
+    from pathsearch.holders.protocol import Holder
+    from pathsearch.holders.serial import SerialHolder
+    from pathsearch.objectives.protocol import Objective
 
 HOLDERS = {"serial": "pathsearch.holders.serial", "ray": "pathsearch.holders.ray"}
 """Modules that have `opened`; imported when they are wanted, since not every machine has what they need."""
 
-Make = Callable[[], Objective]
+Make = Callable[[], "Objective"]
 Log = Callable[[str], None]
 
 
@@ -28,3 +34,5 @@ def opened(settings: HolderSettings, objective: Objective, make: Make, log: Log)
 
 
 __all__ = ["Holder", "HolderSettings", "SerialHolder", "opened"]
+
+__getattr__ = elsewhere(__name__, {"Holder": "protocol", "SerialHolder": "serial"})

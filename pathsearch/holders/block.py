@@ -1,6 +1,6 @@
 """A contiguous block of a path's pivots on one device: the arithmetic that all holders share."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,7 +13,7 @@ from pathsearch.holders import vectors
 from pathsearch.numerics.basis import Array
 from pathsearch.numerics.seeds import Key
 from pathsearch.objectives.protocol import Objective
-from pathsearch.objectives.stacks import STACKS
+from pathsearch.objectives.stacks import Way, loop
 from pathsearch.optimizers.rules import Plan
 
 Own = dict[int, torch.Tensor]
@@ -33,7 +33,13 @@ class Block:
         self.movable: list[int] = []
         self.gradients: Own = {}
         self.registers: dict[str, Own] = {}
-        self.stack = "loop"
+        self.way: Way = loop
+        self._rooms: list[torch.Tensor] = []  # of gradients that are out of date: asking for memory anew is slow
+
+    def forget(self) -> None:
+        """Own nothing."""
+        self.own, self.others = {}, {}
+        self.begin(0, (), ())
 
     def take(self, row: int, vector: Any) -> None:
         """Own a pivot with these weights [M]."""
@@ -43,54 +49,65 @@ class Block:
         """Make the path `count` pivots long, of which the own among `movable` move, with registers of zeros."""
         self.count = count
         self.movable = [row for row in movable if row in self.own]
-        self.gradients = {}
+        self.gradients, self.registers, self._rooms = {}, {}, []
         self.registers = {name: {row: self._zeros() for row in self.movable} for name in registers}
 
     def evaluate(self, mix: Array, back: Array, keys: list[Key]) -> Array:
         """Losses [S] at mixtures [S, N]; keeps the gradients they add to any pivot, as in `Sample`."""
-        spare, self.gradients = self.gradients, {}
+        self._empty()
         losses: list[torch.Tensor] = [torch.zeros(())] * len(mix)
         uphill = [s for s in range(len(mix)) if back[s].any()]
         for s in np.setdiff1d(np.arange(len(mix)), uphill):
             with _room_for(mix, s):
                 losses[s] = self.objective.loss(self.point(mix[s]), keys[s])
         points = ((self.point(mix[s]), keys[s]) for s in uphill)
-        found = STACKS[self.stack](self.objective, points)
+        found = self.way(self.objective, points)
         for s in uphill:
             with _room_for(mix, s):
                 losses[s], gradient = next(found)
-            for row in map(int, np.flatnonzero(back[s])):
-                if row in self.gradients:
-                    self.gradients[row].add_(gradient, alpha=back[s, row])
-                else:
-                    room = spare[row] if row in spare else self._zeros()
-                    self.gradients[row] = torch.mul(gradient, back[s, row], out=room)
+                for row in map(int, np.flatnonzero(back[s])):
+                    if row in self.gradients:
+                        self.gradients[row].add_(gradient, alpha=back[s, row])
+                    else:
+                        self.gradients[row] = torch.mul(gradient, back[s, row], out=self._room())
+            del gradient  # before the next one is worked out
         return vectors.array(torch.stack([loss.double() for loss in losses])) if losses else np.zeros(0)
 
     def gram(self) -> Array:
         """Gram matrices [n, k, k] of (d⁻, d⁺, g, *registers) of the own movable pivots."""
         for row in self.movable:
-            self.gradients.setdefault(row, self._zeros())
+            if row not in self.gradients:
+                self.gradients[row] = self._room().zero_()
         return vectors.gram(self.known, self.count, self.movable, self.gradients, list(self.registers.values()))
 
     def update(self, plan: Plan) -> None:
         """Carry out the own rows of a plan."""
         vectors.update(self.known, self.count, self.movable, self.gradients, self.registers, plan)
 
-    def mix(self, mixture: dict[int, Array], movable: list[int], registers: dict[str, Own]) -> None:
-        """Own the rows of `mixture` instead, each such a mixture [N] of the old pivots.
+    def mix(
+        self,
+        mixture: dict[int, Array],
+        count: int,
+        movable: list[int],
+        registers: dict[str, Own],
+        still: Collection[int] = (),
+    ) -> None:
+        """Own the rows of `mixture` instead, each such a mixture [N] of the old pivots, of a path of `count`.
 
-        Registers go along where `movable` and the number of pivots stay; `registers` are copies of others' ones.
+        Registers go along where `movable` and the number of pivots stay; `registers` are copies of others' ones, which
+        are used up. `still`: pivots that stay as they are, so that a copy of them is kept.
         """
-        kept = {name: {**registers.get(name, {}), **own} for name, own in self.registers.items()}
         only = np.zeros(self.count)
         only[movable] = 1.0
         self.movable = [row for row in movable if row in mixture]
-        self.registers = {
-            name: {row: vectors.mixed(mixture[row] * only, old) for row in self.movable} for name, old in kept.items()
-        }
-        self.own = {row: vectors.mixed(weights, self.known) for row, weights in mixture.items()}
-        self.gradients, self.others = {}, {}
+        moved = {row: mixture[row] * only for row in self.movable}
+        for name, own in self.registers.items():
+            self.registers[name] = vectors.remixed(moved, {**registers.get(name, {}), **own}, self._zeros)
+        known, self.count = self.known, count
+        self.others = {row: known[row] for row in still if row in known and row not in mixture}
+        self.own = vectors.remixed(mixture, known, self._zeros, self.others)
+        self._empty()
+        del self._rooms[len(self.movable) :]
 
     def lengths(self) -> dict[int, float]:
         """Lengths of the segments that begin at own pivots."""
@@ -110,10 +127,8 @@ class Block:
 
     def point(self, weights: Array) -> torch.Tensor:
         """A mixture [N] of pivots."""
-        (used,) = np.nonzero(weights)
-        if len(used) == 1 and weights[used[0]] == 1.0:
-            return self.known[int(used[0])]
-        return vectors.mixed(weights, self.known)
+        known, picked = self.known, vectors.picks(weights)
+        return vectors.mixed(weights, known) if picked is None else known[picked]
 
     @property
     def known(self) -> Own:
@@ -125,6 +140,14 @@ class Block:
         vector = np.asarray(vector)
         # torch warns of memory that it may not write to, as Ray's is
         return self._zeros().copy_(torch.from_numpy(vector if vector.flags.writeable else vector.copy()))
+
+    def _empty(self) -> None:
+        """Hold no gradients; their rooms are for the next ones."""
+        self._rooms += self.gradients.values()
+        self.gradients = {}
+
+    def _room(self) -> torch.Tensor:
+        return self._rooms.pop() if self._rooms else self._zeros()
 
     def _zeros(self) -> torch.Tensor:
         return vectors.zeros(self.objective.size, self.objective.dtype, self.objective.device)

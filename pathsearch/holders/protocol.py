@@ -1,6 +1,6 @@
 """The verbs of whoever owns the vectors. Small arrays go in and come out; pivots stay where they are."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -47,11 +47,11 @@ class Holder(Protocol):
     def begin(self, rows: list[int], registers: tuple[str, ...]) -> None:
         """Make `rows` the movable pivots, with these registers and zeros in them."""
 
-    def stack(self, way: str, images: int) -> str:
+    def stack(self, way: str, batches: Collection[int | None]) -> str:
         """Work out the gradients of several images on one device in this way (see `objectives.stacks`).
 
-        `auto` is the loop on a CPU, so that equal runs give equal bits, and on a GPU the fastest way for a path of
-        so many images, by a calibration. Returns the way.
+        What it compiles for mini-batches of these sizes is compiled now. Returns the way, which `auto` leaves to a
+        rule; raises PathsearchError where it does not work for this objective.
         """
 
     def evaluate(self, sample: Sample) -> tuple[Array, Array]:

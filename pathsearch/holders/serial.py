@@ -1,6 +1,6 @@
 """The reference holder: all vectors in this process, on one device."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from pathsearch.methods.sampling import Sample
 from pathsearch.numerics.basis import Array
 from pathsearch.numerics.seeds import Key
 from pathsearch.objectives.protocol import Objective
-from pathsearch.objectives.stacks import chosen
+from pathsearch.objectives.stacks import chosen, prepared
 from pathsearch.optimizers.rules import Plan
 
 
@@ -25,7 +25,7 @@ class SerialHolder:
         self.block = Block(objective)
 
     def load(self, pivots: Vectors, rows: list[int], registers: Mapping[str, Vectors]) -> None:
-        self.block.own = {}
+        self.block.forget()
         for row in range(len(pivots)):
             self.block.take(row, pivots[row])
         self.begin(rows, tuple(registers))
@@ -36,9 +36,9 @@ class SerialHolder:
     def begin(self, rows: list[int], registers: tuple[str, ...]) -> None:
         self.block.begin(len(self.block.own), rows, registers)
 
-    def stack(self, way: str, images: int) -> str:
-        self.block.stack = chosen(self.block.objective, way, images)
-        return self.block.stack
+    def stack(self, way: str, batches: Collection[int | None]) -> str:
+        self.block.way = prepared(self.block.objective, chosen(way), batches)
+        return chosen(way)
 
     def evaluate(self, sample: Sample) -> tuple[Array, Array]:
         losses = self.block.evaluate(sample.mix, sample.back, sample.keys)
@@ -50,8 +50,7 @@ class SerialHolder:
     def mix(self, mixture: Array) -> None:
         if len(mixture) != self.block.count:
             self.begin([], ())
-        self.block.mix(dict(enumerate(mixture)), self.block.movable, {})
-        self.block.count = len(mixture)
+        self.block.mix(dict(enumerate(mixture)), len(mixture), self.block.movable, {})
 
     def losses(self, mixture: Array, keys: list[Key]) -> Array:
         return np.array([self.block.loss(weights, keys) for weights in mixture])

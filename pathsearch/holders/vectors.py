@@ -4,7 +4,7 @@ A pivot's numbers come from the same operations on the same chunks whichever piv
 cut anywhere without changing a bit. Inner products are float64, summed over chunks in order.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import lru_cache
 
 import numpy as np
@@ -15,6 +15,7 @@ from pathsearch.optimizers.rules import Adaptive, Plan
 
 CHUNK = {"cpu": 1 << 18, "cuda": 1 << 20}  # elements: so many that what Python spends on a chunk does not count
 ALIGNMENT = 64  # elements
+MIXED = 1 << 20  # elements of all pivots that `remixed` has in hand at once
 
 Rows = Mapping[int, torch.Tensor]
 """Vectors [M] by the index of their pivot."""
@@ -79,13 +80,41 @@ def update(
 
 
 def mixed(weights: Array, vectors: Rows) -> torch.Tensor:
-    """The sum of weights[k] times vector k; weights that pick one vector copy it exactly."""
-    used = [int(k) for k in np.flatnonzero(weights)]
-    some = vectors[used[0]] if used else next(iter(vectors.values()))
-    out = zeros(len(some), some.dtype, some.device)
-    for k in used:
-        out.add_(vectors[k], alpha=float(weights[k]))
-    return out
+    """The sum of weights[k] times vector k."""
+    some = next(iter(vectors.values()))
+    return _summed(weights, vectors, slice(None), zeros(len(some), some.dtype, some.device))
+
+
+def remixed(
+    mixture: Mapping[int, Array], vectors: Rows, room: Callable[[], torch.Tensor], spared: Collection[int] = ()
+) -> dict[int, torch.Tensor]:
+    """What `mixed` makes of each row of `mixture`, in place of the old `vectors`, of which those `spared` stay.
+
+    A row that picks its own old vector keeps it. `room` makes a vector, where there are more than before.
+    """
+    found = {row: vectors[row] for row, weights in mixture.items() if row in vectors and picks(weights) == row}
+    made = {row: weights for row, weights in mixture.items() if row not in found}
+    free = {row: vector for row, vector in vectors.items() if row not in found and row not in spared}
+    found |= {row: free.pop(row) for row in made if row in free}
+    found |= {row: free.popitem()[1] if free else room() for row in made if row not in found}
+    if made:
+        some = next(iter(found.values()))
+        chunk = min(CHUNK[some.device.type], max(1, MIXED // len(made) // ALIGNMENT) * ALIGNMENT)
+        hand = _room(len(made), min(len(some), chunk), some.dtype, some.device)
+        for part in _chunks(some, chunk):
+            # every sum is computed before any vector is written
+            sums = hand[:, : len(some[part])]
+            for weights, out in zip(made.values(), sums):
+                _summed(weights, vectors, part, out)
+            for row, values in zip(made, sums):
+                found[row][part].copy_(values)
+    return {row: found[row] for row in mixture}
+
+
+def picks(weights: Array) -> int | None:
+    """Which vector a mixture is, if it is one as it is."""
+    used = np.flatnonzero(weights)
+    return int(used[0]) if len(used) == 1 and weights[used[0]] == 1.0 else None
 
 
 def distance(a: torch.Tensor, b: torch.Tensor) -> float:
@@ -121,8 +150,8 @@ def _room(vectors: int, size: int, dtype: torch.dtype, device: torch.device) -> 
     return torch.empty(vectors, min(size, CHUNK[device.type]), dtype=dtype, device=device)
 
 
-def _chunks(vector: torch.Tensor) -> Iterator[slice]:
-    size = CHUNK[vector.device.type]
+def _chunks(vector: torch.Tensor, size: int | None = None) -> Iterator[slice]:
+    size = size or CHUNK[vector.device.type]
     return (slice(start, start + size) for start in range(0, len(vector), size))
 
 
@@ -148,6 +177,14 @@ def _segments(
         last = row
 
 
+def _summed(weights: Array, vectors: Rows, part: slice, out: torch.Tensor) -> torch.Tensor:
+    """Part of a mixture."""
+    out.zero_()
+    for k in np.flatnonzero(weights):
+        out.add_(vectors[int(k)][part], alpha=float(weights[k]))
+    return out
+
+
 def _combined(weights: Array, basis: list[torch.Tensor], out: torch.Tensor) -> torch.Tensor:
     first, *others = np.flatnonzero(weights) if weights.any() else [0]
     torch.mul(basis[first], float(weights[first]), out=out)
@@ -159,8 +196,17 @@ def _combined(weights: Array, basis: list[torch.Tensor], out: torch.Tensor) -> t
 def _adaptive_step(weights: torch.Tensor, mean: torch.Tensor, square: torch.Tensor, rule: Adaptive) -> None:
     """Adam's move with bias-corrected moments (Kingma & Ba 2015, algorithm 1), its length capped."""
     first, second = 1.0 - rule.beta1**rule.count, 1.0 - rule.beta2**rule.count
-    move = mean / first / ((square / second).sqrt_() + rule.eps) * rule.rate
-    if rule.cap is not None:
-        length = float(torch.linalg.vector_norm(move, dtype=torch.float64))
-        move *= min(1.0, rule.cap / max(length, 1e-300))
-    weights += move
+    room = _room(2, len(weights), weights.dtype, weights.device)
+
+    def move(part: slice) -> torch.Tensor:
+        out, scale = room[:, : len(weights[part])]
+        torch.div(square[part], second, out=scale).sqrt_().add_(rule.eps)
+        return torch.div(mean[part], first, out=out).div_(scale).mul_(rule.rate)
+
+    shorter = 1.0
+    if rule.cap is not None:  # worked out twice: the whole move would take the room of a pivot
+        norms = [torch.linalg.vector_norm(move(part), dtype=torch.float64) for part in _chunks(weights)]
+        length = float(torch.linalg.vector_norm(torch.stack(norms)))
+        shorter = min(1.0, rule.cap / max(length, 1e-300))
+    for part in _chunks(weights):
+        weights[part].add_(move(part).mul_(shorter))

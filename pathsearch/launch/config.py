@@ -1,5 +1,6 @@
 """Configurations: YAML files and `key=value` overrides to validated settings."""
 
+import sys
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,10 @@ from omegaconf import OmegaConf
 from pydantic import ValidationError
 
 from pathsearch.errors import PathsearchError, one_line
+from pathsearch.faults import faults
+from pathsearch.files import expanded
 from pathsearch.launch.settings import RunSettings
+from pathsearch.settings import meant, one_of
 
 NAMED = ("objective", "objective.model", "objective.data", "method", "optimizer", "holder")
 """Keys whose value is a kind with options; a name alone is short for {name: …}."""
@@ -18,7 +22,12 @@ def builtin_configs() -> dict[str, str]:
     """Names of the built-in configurations, each with its first comment line."""
     folder = resources.files("pathsearch") / "configs"
     files = sorted((item for item in folder.iterdir() if item.name.endswith(".yaml")), key=lambda item: item.name)
-    return {f.name.removesuffix(".yaml"): f.read_text().splitlines()[0].lstrip("# ") for f in files}
+    return {f.name.removesuffix(".yaml"): f.read_text("utf-8").splitlines()[0].lstrip("# ") for f in files}
+
+
+def text(config: str) -> str:
+    """The text of a YAML file, or of the built-in configuration of that name. Raises PathsearchError."""
+    return _text(config)[0]
 
 
 def load(config: str, overrides: list[str]) -> tuple[RunSettings, Path]:
@@ -61,8 +70,7 @@ def validated(values: Any, source: str) -> RunSettings:
     try:
         return RunSettings.model_validate(values)
     except ValidationError as error:
-        faults = {_key(fault["loc"], values, fault["type"] == "missing"): _advice(fault) for fault in error.errors()}
-        raise PathsearchError(f"{source}: " + "; ".join(f"{key}{text}" for key, text in faults.items())) from None
+        raise PathsearchError(f"{source}: {faults(error, RunSettings)}") from None
 
 
 def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
@@ -78,35 +86,41 @@ def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> l
 
 
 def _text(config: str) -> tuple[str, Path]:
-    file = Path(config)
+    file, known = expanded(config), builtin_configs()
     if file.suffix in (".yaml", ".yml") or file.is_file():
         if not file.is_file():
-            raise PathsearchError(f"no configuration file {config}")
-        return file.read_text(), file.resolve().parent
-    if config not in builtin_configs():
-        raise PathsearchError(
-            f"no built-in configuration {config!r}: there are {', '.join(builtin_configs())}; "
-            "a file of your own ends in .yaml"
-        )
-    return (resources.files("pathsearch") / "configs" / f"{config}.yaml").read_text(), Path.cwd()
+            beside = [item.name for item in Path(file.parent).glob("*.y*ml")] + list(known)
+            raise PathsearchError(f"no configuration file {config}{meant(file.name, beside)}")
+        return file.read_text("utf-8"), file.resolve().parent
+    if config not in known:
+        raise PathsearchError(f"no built-in configuration {one_of(config, known)}; a file of your own ends in .yaml")
+    return (resources.files("pathsearch") / "configs" / f"{config}.yaml").read_text("utf-8"), Path.cwd()
 
 
 def parsed(override: str) -> tuple[str, Any]:
     """Key and value of an override `key=value`; raises PathsearchError where it is none."""
     key, equals, value = override.partition("=")
+    if not _is_text(override):
+        raise PathsearchError(
+            f"{override!a} has signs that this locale ({sys.getfilesystemencoding()}) has not: set LC_ALL=C.UTF-8"
+        )
     if not equals or not key:
         raise PathsearchError(f"{override!r} is no override: write key=value, as in method.images=9")
     return key, OmegaConf.to_container(OmegaConf.from_dotlist([f"value={value}"]))["value"]  # type: ignore[call-overload,index]
 
 
+def _is_text(said: str) -> bool:
+    return not any("\ud800" <= sign <= "\udfff" for sign in said)  # bytes that stayed undecoded
+
+
 def _kind(key: str, value: Any) -> tuple[str, str] | None:
     """The node and the kind it is to be, if that is what an override says: `method=neb` or `method.name=neb`."""
+    if not isinstance(value, str):
+        return None
     node, _, last = key.rpartition(".")
     if last == "name" and node:
-        return node, str(value)
-    if isinstance(value, dict):
-        return None
-    return (key, str(value)) if key in NAMED else None
+        return node, value
+    return (key, value) if key in NAMED else None
 
 
 def _replaces(key: str, value: Any) -> bool:
@@ -128,27 +142,3 @@ def _name(tree: Any, key: str) -> None:
     value = OmegaConf.select(tree, key)
     if isinstance(value, str):
         OmegaConf.update(tree, key, {"name": value}, merge=False)
-
-
-def _key(location: tuple[Any, ...], values: Any, missing: bool) -> str:
-    """The dotted key a user wrote: pydantic puts names of union members between the keys."""
-    parts = []
-    for i, part in enumerate(location):
-        inside = part in values if isinstance(values, dict) else isinstance(values, list) and isinstance(part, int)
-        # `run` is a key and the name of a union's member: a missing key can only be inside a container
-        inside = inside and not (missing and not isinstance(values[part], (dict, list)))
-        if inside:
-            parts.append(str(part))
-            values = values[part]
-        elif i == len(location) - 1 and isinstance(values, dict):
-            parts.append(str(part))
-    return ".".join(parts)
-
-
-def _advice(fault: Any) -> str:
-    message = " ".join(fault["msg"].split()).removeprefix("Value error, ")
-    if fault["type"] == "extra_forbidden":
-        return ": no such option"
-    if fault["type"] == "missing":
-        return " is needed"
-    return f": {message}" if fault["loc"] else message

@@ -1,6 +1,7 @@
 """What a run ends with: its table and its picture."""
 
 import sys
+from pathlib import Path
 
 from rich.console import Console
 
@@ -10,18 +11,24 @@ from pathsearch.errors import PathsearchError, complain
 
 def finish(found: storage.Run) -> None:
     """Print a run's table, draw it beside its file. A picture that fails is said: the run itself is kept."""
-    from pathsearch import plots  # matplotlib takes half a second, which `say` does without
-
     say(found)
     picture = found.file.with_name("path.png")
     storage.sweep(picture)
     try:
-        plots.save(found, picture)
+        if _missing(picture, found.file):
+            from pathsearch import plots  # matplotlib takes long to import, and what was drawn is still true
+
+            plots.save(found, picture)
         print(f"kept in {found.file}, drawn in {picture}")
     except PathsearchError as error:
         print(f"kept in {found.file}")
         complain(error)
     sys.stdout.flush()
+
+
+def _missing(picture: Path, file: Path) -> bool:
+    """Whether a picture is not there, or older than what it shows."""
+    return not picture.exists() or picture.stat().st_mtime_ns < file.stat().st_mtime_ns
 
 
 def say(found: storage.Run) -> None:

@@ -1,18 +1,18 @@
 """How to make a run's objective anew, in this process or in another one."""
 
-import ctypes
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from numpy.typing import NDArray
 
 from pathsearch.errors import PathsearchError
 from pathsearch.launch.endpoints import adopt_buffers
 from pathsearch.launch.settings import RunSettings
-from pathsearch.objectives import Objective, device_of, import_from
+from pathsearch.objectives.device import device_of
+from pathsearch.objectives.imports import import_from
+from pathsearch.objectives.protocol import Objective
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,6 @@ class Recipe:
 
     def open(self) -> Objective:
         """The live objective; raises PathsearchError where model, data or device are not to be had."""
-        prepare_torch()
         objective: Objective = self.settings.objective.open(self.size, device_of(self.device), self.folder)
         adopt_buffers(self.buffers, "the run", objective)
         return objective
@@ -43,15 +42,3 @@ class Recipe:
         os.chdir(self.here)
         import_from(self.folder)
         return self.open()
-
-
-def prepare_torch() -> None:
-    """Make torch choose kernels that give the same bits every time, as far as it can, and keep memory it frees."""
-    torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.deterministic = True
-    # glibc hands large blocks back to the system and faults them in again at every layer of every step: with these
-    # three limits raised a ResNet-20 step on a CPU is 5 to 10 % faster (numbers: M_* of malloc.h)
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        for option, value in ((-3, 32 << 20), (-1, (1 << 31) - 1), (-2, 64 << 20)):
-            mallopt(option, value)

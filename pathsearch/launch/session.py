@@ -21,7 +21,7 @@ from pathsearch.launch.settings import Endpoints, RunSettings, Trained
 from pathsearch.launch.stop import Stop
 from pathsearch.launch.versions import origin, versions
 from pathsearch.locks import alone
-from pathsearch.methods.stages import lengths
+from pathsearch.methods.minimise import batches
 from pathsearch.objectives import Objective, importable
 from pathsearch.objectives.faults import device_fault
 from pathsearch.objectives.protocol import remarked
@@ -84,7 +84,6 @@ class _Session:
         storage.sweep(self.file)
         kept = past.past(self.file, self.settings, self.config_folder, stretch)
         if kept is not None and kept.state == "finished" and not past.beyond(kept, self.settings):
-            self.watcher.log(f"{self.file} is finished already")
             return kept
         settings, folder = self.settings, self.config_folder
         size = placement.size(settings, folder)
@@ -130,11 +129,11 @@ class _Session:
             return "nothing was kept yet"
         return f"the last checkpoint is kept in {self.file}: run the same command again to continue from it"
 
-    def _stacked(self) -> None:
-        """Settle how gradients are worked out: once a run, since last bits depend on it."""
+    def _stacked(self, stage: int) -> None:
+        """Settle how gradients are worked out, from a stage on: once a run, since last bits depend on it."""
         asked = self.settings.holder.stack
         way = self.summary.get("stack", "auto") if asked == "auto" else asked
-        self.summary["stack"] = self.holder.stack(way, max(lengths(self.stages, 2), default=2) - 2)
+        self.summary["stack"] = self.holder.stack(way, batches(self.stages[stage:]))
 
     def _first_guess(self) -> None:
         """Read what the endpoints bring, all that the run will ever need of them."""
@@ -149,7 +148,7 @@ class _Session:
             self._first_guess()
         chain, self.chain = self.chain, []  # the holder has it now
         self.holder.load(chain, [], {})
-        self._stacked()
+        self._stacked(0)
         self.summary["device"] = self.holder.devices()
         self._pass_on()
         self.watcher.log(f"begins: {self.objective.size} parameters {self._where()}")
@@ -168,7 +167,7 @@ class _Session:
         self.history = before(position, run.groups["history"])
         self.summary, self.outside = run.summary, run.outside
         self.own = {side: run.groups[f"endpoints/{side}"] for side in SIDES if f"endpoints/{side}" in run.groups}
-        self._stacked()
+        self._stacked(position.stage)
         if not more:  # else they are of another path
             self.points = measure.known_points(run.groups.get("measured", {}))
             stored = {name: arrays for name, arrays in run.groups.items() if name.startswith("profiles/")}

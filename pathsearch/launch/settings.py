@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal, Union
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationError, model_validator
 
-from pathsearch.holders import HolderSettings
+from pathsearch.faults import faults
+from pathsearch.holders.settings import HolderSettings
 from pathsearch.methods import Bezier, Method
 from pathsearch.objectives import NetworkSettings, ObjectiveSettings
 from pathsearch.optimizers import Adam, Optimizer, Sgd
@@ -14,18 +15,18 @@ from pathsearch.settings import Settings, named
 class Training(Settings):
     """How an endpoint is trained from a seed."""
 
-    seed: int
-    steps: int = Field(1000, ge=1)
+    seed: int = Field(description="of the untrained weights and of the mini-batches")
+    steps: int = Field(1000, ge=1, description="of the optimizer")
     batch: int | None = Field(None, ge=1, description="examples a mini-batch; default: the objective's")
-    optimizer: Annotated[Sgd | Adam, Field(discriminator="name"), BeforeValidator(named)] = Sgd(
-        lr=0.1, schedule="cosine"
+    optimizer: Annotated[Sgd | Adam, Field(discriminator="name"), BeforeValidator(named)] = Field(
+        Sgd(lr=0.1, schedule="cosine"), description="takes its options"
     )
 
 
 class Trained(Settings):
     """An endpoint to be trained."""
 
-    train: Training
+    train: Training = Field(description="from which seed, and how")
 
 
 class FromRun(Settings):
@@ -40,7 +41,7 @@ def _shape(value: Any) -> str | None:
     if isinstance(value, (list, str)):
         return "weights" if isinstance(value, list) else "file"
     keys = value if isinstance(value, dict) else getattr(type(value), "model_fields", ())
-    return "run" if "run" in keys else "train" if "train" in keys else None
+    return "of a run" if "run" in keys else "to be trained" if "train" in keys else None
 
 
 def _by_shape(say: str) -> Discriminator:
@@ -49,11 +50,11 @@ def _by_shape(say: str) -> Discriminator:
 
 Weights = Annotated[list[float], Tag("weights")]
 File = Annotated[str, Tag("file")]
-Earlier = Annotated[FromRun, Tag("run")]
+Earlier = Annotated[FromRun, Tag("of a run")]
 Point = Annotated[Union[Weights, File, Earlier], _by_shape("a list of weights, a file, or {run: FOLDER, pivot: K}")]
 """Weights as a list, as a file (.npy, a state_dict, a path.h5), or as a pivot of an earlier run."""
 End = Annotated[
-    Union[Weights, File, Earlier, Annotated[Trained, Tag("train")]],
+    Union[Weights, File, Earlier, Annotated[Trained, Tag("to be trained")]],
     _by_shape("a list of weights, a file, {run: FOLDER, pivot: K} or {train: {seed: K}}"),
 ]
 
@@ -61,9 +62,9 @@ End = Annotated[
 class Endpoints(Settings):
     """The two minima, and points that the first guess of the path passes on its way."""
 
-    start: End
-    end: End
-    through: list[Point] = Field(default_factory=list)
+    start: End = Field(description="weights, a file (.npy, state_dict, path.h5), a pivot of a run, or a training")
+    end: End = Field(description="as start")
+    through: list[Point] = Field(default_factory=list, description="weights, files or pivots of runs, in their order")
 
 
 class Measurement(Settings):
@@ -79,16 +80,16 @@ class Measurement(Settings):
 class Checkpoints(Settings):
     """When path.h5 is written: after so many steps or minutes, whichever comes first."""
 
-    steps: int = Field(500, ge=1)
-    minutes: float = Field(5.0, gt=0)
+    steps: int = Field(500, ge=1, description="of training and search together")
+    minutes: float = Field(5.0, gt=0, description="by the clock")
 
 
 class RunSettings(Settings):
     """Everything a run needs."""
 
-    objective: Annotated[ObjectiveSettings, BeforeValidator(named)]
+    objective: Annotated[ObjectiveSettings, BeforeValidator(named)] = Field(description="what is minimised")
     endpoints: Endpoints | None = Field(None, description="a built-in surface has its own")
-    method: Annotated[Method, BeforeValidator(named)] = Bezier()
+    method: Annotated[Method, BeforeValidator(named)] = Field(Bezier(), description="how the path is found")
     optimizer: Annotated[Optimizer, BeforeValidator(named)] = Field(
         Sgd(), description="default: lbfgs, or sgd for a network"
     )
@@ -98,11 +99,13 @@ class RunSettings(Settings):
         gt=0,
         description="largest projected force norm at which the search is done; default: 1e-2, none for a network",
     )
-    seed: int = 0
-    measure: Measurement = Measurement()
-    checkpoint: Checkpoints = Checkpoints()
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    holder: Annotated[HolderSettings, BeforeValidator(named)] = HolderSettings()
+    seed: int = Field(0, description="of the search's mini-batches and of all else that it draws")
+    measure: Measurement = Field(Measurement(), description="what is measured of the path found")
+    checkpoint: Checkpoints = Field(Checkpoints(), description="when path.h5 is written")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU where there is one")
+    holder: Annotated[HolderSettings, BeforeValidator(named)] = Field(
+        HolderSettings(), description="who holds the vectors: this process, or Ray's actors"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -126,8 +129,7 @@ class RunSettings(Settings):
         try:
             self.method.stages(self.optimizer, self.steps, self.tolerance)
         except ValidationError as error:  # a cycle's changes do not fit the optimiser
-            faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
-            raise ValueError(f"method.cycles: optimizer.{'; '.join(faults)}") from error
+            raise ValueError(f"method.cycles: {faults(error, type(self.optimizer), 'optimizer')}") from error
         return self
 
 

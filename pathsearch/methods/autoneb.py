@@ -13,11 +13,11 @@ from pathsearch.settings import Settings
 class Cycle(Settings):
     """What a cycle changes against the one before; what it does not name stays."""
 
-    insert: Insertion | None = None
-    steps: int | None = Field(None, ge=0)
+    insert: Insertion | None = Field(None, description="how pivots are added first; null: as in the cycle before")
+    steps: int | None = Field(None, ge=0, description="of this cycle")
     optimizer: dict[str, Any] = Field(default_factory=dict, description="optimiser options that change")
-    spring: Spring | None = None
-    climb: bool | None = None
+    spring: Spring | None = Field(None, description="as of neb")
+    climb: bool | None = Field(None, description="as of neb")
     repeat: int = Field(1, ge=1, description="so many cycles like this one")
 
 
@@ -25,14 +25,15 @@ class AutoNeb(Settings):
     """A band that grows: the first cycle inserts into the straight line."""
 
     name: Literal["autoneb"] = "autoneb"
-    spring: Spring = "inf"
-    climb: bool = False
+    spring: Spring = Field("inf", description="as of neb, in cycles that do not say their own")
+    climb: bool = Field(False, description="as of neb, in cycles that do not say their own")
     cycles: list[Cycle] = Field(
         default_factory=lambda: [
             Cycle(insert=Insertion(rule="equal", count=3)),
             Cycle(insert=Insertion(rule="highest", count=2), repeat=3),
         ],
         min_length=1,
+        description="one after another, each with what it changes",
     )
 
     curve: ClassVar[str] = "polygon"

@@ -54,7 +54,7 @@ class Band(Settings):
         force = forces.perpendicular(tangent, gram)
         if self.spring != "inf":
             force = force + forces.spring(tangent, gram, float(self.spring))
-        climber = int(losses[1:-1].argmax()) if self.climb else None
+        climber = forces.climber(losses) if self.climb else None
         if climber is not None:
             force[climber] = forces.climbing(tangent, gram)[climber]
         return Forces(force, norms(force, gram), memory, climber)
@@ -65,7 +65,9 @@ class Neb(Band):
 
     name: Literal["neb"] = "neb"
     spring: Spring = Field("inf", description="spring constant, per unit length; `inf` re-spaces instead")
-    climb: bool = Field(False, description="the highest image climbs to the saddle")
+    climb: bool = Field(
+        False, description="the highest image that is higher than both its neighbours climbs to the saddle"
+    )
 
 
 class String(Band):

@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from pathsearch.methods.sampling import Forces, Sample, downhill
+from pathsearch.methods.stages import Stage
 from pathsearch.numerics.basis import Array
 from pathsearch.numerics.seeds import Key
 from pathsearch.optimizers.rules import Memory
@@ -27,3 +28,8 @@ class Minimise:
 
     def forces(self, losses: Array, gram: Array, memory: Memory, stochastic: bool) -> Forces:
         return downhill(gram)
+
+
+def batches(stages: list[Stage]) -> set[int | None]:
+    """The sizes of mini-batches that stages draw, None for the objective's own."""
+    return {stage.method.batch if isinstance(stage.method, Minimise) else None for stage in stages}

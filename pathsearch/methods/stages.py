@@ -28,7 +28,7 @@ class Relaxation(Protocol):
 class Insertion(Settings):
     """How a cycle adds pivots."""
 
-    rule: Literal["equal", "highest"] = "highest"
+    rule: Literal["equal", "highest"] = Field("highest", description="where: at equal distances, or where loss is high")
     count: int = Field(2, ge=1, description="pivots to add; for `highest` at most so many")
     threshold: float = Field(0.1, description="`highest`: smallest excess over the chord, as a share of the loss range")
     batches: int = Field(8, ge=1, description="`highest`: mini-batches averaged at every point looked at")

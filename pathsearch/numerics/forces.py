@@ -15,6 +15,18 @@ def climbing(tangent: Array, gram: Array) -> Array:
     return _along(tangent, 2.0 * _slope(tangent, gram)) - _gradient(len(tangent))
 
 
+def climber(losses: Array) -> int | None:
+    """Which interior image climbs: the highest of those that are higher than both their neighbours, the ends included.
+
+    losses [n + 2] with both ends. Neighbours of equal loss count as one, their first stands for them. None where no
+    image is such a maximum: uphill from there lies an end, and nothing to find.
+    """
+    firsts = np.flatnonzero(np.diff(losses, prepend=np.nan))  # of each stretch of equal losses
+    heights = losses[firsts]
+    peaks = 1 + np.flatnonzero((heights[1:-1] > heights[:-2]) & (heights[1:-1] > heights[2:]))
+    return int(firsts[peaks[heights[peaks].argmax()]]) - 1 if len(peaks) else None
+
+
 def spring(tangent: Array, gram: Array, constant: float) -> Array:
     """F∥ = k(|d⁺| − |d⁻|)τ of each image (Henkelman & Jónsson 2000, eq. 12); [n, 3]."""
     stretch = np.sqrt(gram[:, AHEAD, AHEAD]) - np.sqrt(gram[:, BACK, BACK])

@@ -33,13 +33,13 @@ class Carrier:
         self.made: State = {name: each.data for name, each in self._rest.items()}
         self._own = [(each, each.data) for each in (*self.trained.values(), *self._rest.values())]
         names = {id(each): name for name, each in self._rest.items()}
-        self._slots: list[tuple[dict[str, Any], str, Tensor | None]] = []
+        self._slots: list[tuple[dict[str, Any], dict[str, Any]]] = []
         self._places: dict[str, tuple[nn.Module, dict[str, Any], str]] = {}
         for part in module.modules():
             held: dict[str, Any]
             for held in (part._parameters, part._buffers):
+                self._slots.append((held, dict(held)))
                 for key, each in held.items():
-                    self._slots.append((held, key, each))
                     if id(each) in names:
                         self._places.setdefault(names[id(each)], (part, held, key))
         self._room: Tensor | None = None
@@ -79,12 +79,13 @@ class Carrier:
 
     @contextmanager
     def restored(self) -> Iterator[None]:
-        """The module's own parameters and buffers are in their places afterwards, whatever a pass put there."""
+        """The module has its own parameters and buffers afterwards, and no others, whatever a pass put there."""
         try:
             yield
         finally:
-            for held, key, slot in self._slots:
-                held[key] = slot
+            for held, own in self._slots:
+                held.clear()
+                held.update(own)
 
     @contextmanager
     def measuring(self, layers: Sequence[nn.Module] = ()) -> Iterator[None]:

@@ -35,6 +35,11 @@ class FunctionObjective:
         self.table: list[tuple[str, tuple[int, ...]]] = [("weights", (size,))]
         self._seed = derive(CALLED)
 
+    def __repr__(self) -> str:
+        name = getattr(self.function, "__name__", type(self.function).__name__)
+        kind = str(self.dtype).removeprefix("torch.")
+        return f"{type(self).__name__}({name} of {self.size:,} weights, {kind} on {self.device})"
+
     def loss(self, weights: torch.Tensor, key: Key) -> torch.Tensor:
         with torch.no_grad():
             return self._called(weights)

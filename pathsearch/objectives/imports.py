@@ -81,7 +81,7 @@ def _module(name: str, what: str, folder: Path) -> Any:
         parent = sys.modules.get(name.rpartition(".")[0])
         taken = f"; {_described(parent)} has been found" if parent else ""
         raise PathsearchError(
-            f"{what}: no module {error.name!r} {places(name, folder)} or among the installed ones{taken}"
+            f"{what}: cannot import {error.name!r} from what is installed, nor is it {places(name, folder)}{taken}"
         ) from error
 
 

@@ -39,6 +39,8 @@ class NetworkObjective:
 
     metrics: tuple[str, ...] = ("train_loss", "train_loss_l2", "train_error", "test_loss", "test_error")
     stochastic: bool
+    precision = "float32"
+    """Of products on a GPU, see `objectives.device`."""
 
     def __init__(
         self,
@@ -105,6 +107,13 @@ class NetworkObjective:
         both = [(name, tuple(each.shape)) for which in named for name, each in which(remove_duplicate=False)]
         return [(name, shape) for name, shape in both if name in saved]
 
+    def __repr__(self) -> str:
+        kind = str(self.dtype).removeprefix("torch.")
+        return (
+            f"{type(self).__name__}({self.size:,} weights, {len(self.train):,} training and {len(self.test):,} test "
+            f"examples, {kind} on {self.device})"
+        )
+
     def loss(self, weights: Tensor, key: Key) -> Tensor:
         with torch.no_grad(), self._carrier.holding(weights, self.state):
             return self._data_loss(key, self._forward_loss) + self._penalty(weights)
@@ -151,7 +160,13 @@ class NetworkObjective:
     @cached_property
     def compiled(self) -> Callable[..., Tensor]:
         """The mean loss of a mini-batch as torch compiles it, at its first use; the gradient comes with it."""
-        return torch.compile(self._mean_loss, mode="reduce-overhead")
+        # a size of mini-batch has the same kernels whichever came before it
+        return torch.compile(self._mean_loss, mode="reduce-overhead", dynamic=False)
+
+    @property
+    def draws(self) -> bool:
+        """Whether a forward pass in training mode draws random numbers, as dropout does."""
+        return self._kinds.draws
 
     def measure(self, weights: Tensor) -> dict[str, float]:
         """Whole training and test set, un-augmented, batch norm re-estimated from the training set."""

@@ -1,27 +1,26 @@
 """Ways to work out the gradients of several images on one device. One line a way in the table."""
 
-import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 
 import torch
 from torch import Tensor
 
-from pathsearch.errors import PathsearchError
+from pathsearch.errors import PathsearchError, one_line
 from pathsearch.numerics.seeds import Key
 from pathsearch.objectives.network import NetworkObjective
 from pathsearch.objectives.protocol import Objective
 
 Points = Iterable[tuple[Tensor, Key]]
 Gradients = Iterator[tuple[Tensor, Tensor]]
-
-ROUNDS = 3  # of a calibration, after one that does not count
-WORTH = 0.95  # of the loop's time at which another way is worth taking
+Way = Callable[[Objective, Points], Gradients]
 
 
 def loop(objective: Objective, points: Points) -> Gradients:
-    """One after another."""
-    return (objective.loss_and_gradient(point, key) for point, key in points)
+    """One after another: the reference, and the one that needs no memory beside one gradient."""
+    for point, key in points:
+        yield objective.loss_and_gradient(point, key)
+        del point  # which may be a mixture of its own: it makes room for the next
 
 
 def vmap(objective: Objective, points: Points) -> Gradients:
@@ -45,58 +44,43 @@ def vmap(objective: Objective, points: Points) -> Gradients:
 
 
 def compiled(objective: Objective, points: Points) -> Gradients:
-    """One after another, by kernels that torch.compile makes for this network."""
+    """One after another, by kernels that torch.compile makes for this network, on a GPU set off as one graph.
+
+    The compiler may choose among kernels by the clock: equal runs may differ in last bits.
+    """
     if not isinstance(objective, NetworkObjective):
         return loop(objective, points)
     return (objective.loss_and_gradient(point, key, objective.compiled) for point, key in points)
 
 
-STACKS: dict[str, Callable[[Objective, Points], Gradients]] = {"loop": loop, "vmap": vmap, "compiled": compiled}
+STACKS: dict[str, Way] = {"loop": loop, "vmap": vmap, "compiled": compiled}
 
 
-def calibrated(objective: Objective, images: int) -> dict[str, float]:
-    """Seconds an image in each way, for so many at once: the least of a few rounds.
+def chosen(way: str) -> str:
+    """The way that `way` names; auto is the loop: no clock decides about bits (`pathsearch bench` shows the others)."""
+    return "loop" if way == "auto" else way
 
-    Left out is a way that fails here, and compiling for a CPU, which takes minutes. Points are untrained networks.
+
+def prepared(objective: Objective, way: str, batches: Iterable[int | None]) -> Way:
+    """A way from STACKS that has worked out a gradient for each size of mini-batch: what it compiles is compiled then.
+
+    Raises PathsearchError where the way is not to be had for this network.
     """
-    seconds: dict[str, float] = {}
-    points = [(objective.initial(seed), Key(0, 0)) for seed in range(images)]
-    for name, way in STACKS.items():
-        if name == "compiled" and objective.device.type == "cpu":
-            continue
-        try:
-            times = []
-            for _ in range(1 + ROUNDS):
-                begun = now(objective.device)
-                for _ in way(objective, points):
-                    pass
-                times.append(now(objective.device) - begun)
-        except (PathsearchError, RuntimeError):  # what torch raises for networks that a way does not fit
-            if name == "loop":
-                raise
-            continue
-        seconds[name] = min(times[1:]) / images
-    return seconds
-
-
-def fastest(seconds: dict[str, float]) -> str:
-    """The way to take: the loop, unless another is clearly faster."""
-    best = min(seconds, key=lambda name: seconds[name])
-    return best if seconds[best] < WORTH * seconds["loop"] else "loop"
-
-
-def chosen(objective: Objective, way: str, images: int) -> str:
-    """The way that `way` names for so many images on one device; auto: by calibration where that is of use."""
-    if way != "auto":
-        return way
-    # a CPU gains nothing by the others (`pathsearch bench` shows it), and timing must not decide about bits there
-    if objective.device.type == "cpu" or images < 2 or not isinstance(objective, NetworkObjective):
-        return "loop"
-    return fastest(calibrated(objective, images))
-
-
-def now(device: torch.device) -> float:
-    """Seconds, once the device has done what it was given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter()
+    if way == "loop" or not isinstance(objective, NetworkObjective):
+        return STACKS[way]
+    # losses alone are worked out one by one: they would be of other networks than the gradients of the same step
+    if objective.draws:
+        raise PathsearchError(
+            f"holder.stack={way}: the network draws random numbers (dropout), not the same ones in this way as in the "
+            "loop: set holder.stack=loop"
+        )
+    try:
+        weights = objective.initial(0)
+        for batch in batches:
+            for _ in STACKS[way](objective, [(weights, Key(0, 0, batch))] * 2):
+                pass
+    except (PathsearchError, RuntimeError, MemoryError) as error:
+        raise PathsearchError(
+            f"holder.stack={way} does not work for this network here ({one_line(error)}): set holder.stack=loop"
+        ) from error
+    return STACKS[way]

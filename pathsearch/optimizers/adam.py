@@ -16,9 +16,9 @@ class Adam(Settings):
 
     name: Literal["adam"] = "adam"
     lr: float = Field(1e-3, gt=0, description="learning rate")
-    beta1: float = Field(0.9, ge=0, lt=1)
-    beta2: float = Field(0.999, ge=0, lt=1)
-    eps: float = Field(1e-8, gt=0)
+    beta1: float = Field(0.9, ge=0, lt=1, description="what a step keeps of the mean force")
+    beta2: float = Field(0.999, ge=0, lt=1, description="what a step keeps of the mean square force")
+    eps: float = Field(1e-8, gt=0, description="added to the root of the mean square")
     schedule: Schedule = Field("constant", description="how lr falls over the steps of a stage")
     max_step: float | None = Field(None, gt=0, description="longest move of one pivot in one step")
 

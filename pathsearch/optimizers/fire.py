@@ -15,12 +15,12 @@ class Fire(Settings):
 
     name: Literal["fire"] = "fire"
     dt: float = Field(0.01, gt=0, description="first time step, in units of 1 / √curvature")
-    dt_max: float = Field(1.0, gt=0)
+    dt_max: float = Field(1.0, gt=0, description="longest time step")
     grow: float = Field(1.1, gt=1, description="growth of dt while the power is positive")
     shrink: float = Field(0.5, gt=0, lt=1, description="cut of dt where it is not")
     delay: int = Field(5, ge=0, description="steps of positive power before dt grows")
-    mixing: float = Field(0.1, gt=0, lt=1)
-    mixing_decay: float = Field(0.99, gt=0, lt=1)
+    mixing: float = Field(0.1, gt=0, lt=1, description="share of the velocity turned to the force's direction")
+    mixing_decay: float = Field(0.99, gt=0, lt=1, description="factor on mixing while dt grows")
     max_step: float | None = Field(
         None, gt=0, description="longest move of one pivot; default: 0.3 of a mean segment at the start"
     )

@@ -17,8 +17,8 @@ class Sgd(Settings):
 
     name: Literal["sgd"] = "sgd"
     lr: float = Field(0.1, gt=0, description="learning rate")
-    momentum: float = Field(0.9, ge=0, lt=1)
-    nesterov: bool = False
+    momentum: float = Field(0.9, ge=0, lt=1, description="what a step keeps of the velocity")
+    nesterov: bool = Field(False, description="Nesterov's momentum: the force of where the velocity leads")
     schedule: Schedule = Field("constant", description="how lr falls over the steps of a stage")
     max_step: float | None = Field(None, gt=0, description="longest move of one pivot in one step")
 

@@ -42,6 +42,10 @@ class Run:
     place: dict[str, str] = field(default_factory=dict)
     """`here`, the working folder, and `folder`, the configuration's."""
 
+    def __repr__(self) -> str:
+        pivots, size = self.shape
+        return f"Run({self.file}: {self.config['method']['name']}, {self.state}, {pivots} pivots of {size:,} weights)"
+
 
 def read(where: str | Path) -> Run:
     """Read a run folder or its `path.h5`. Raises PathsearchError where there is none, or a damaged one."""

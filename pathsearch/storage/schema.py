@@ -27,8 +27,9 @@ Every array has dimension scales, so `xarray.open_dataset("path.h5", group=…, 
 The file begins with a user block of 512 bytes, which HDF5 passes over: a line with the CRC-32 of all that follows,
 checked before anything is believed. A file that another program changed is refused for the same reason.
 
-Weights are stored a pivot a chunk, uncompressed (random weights do not compress), with Fletcher-32 checksums. Losses
-and errors are as the objective defines them (errors are shares of 1), lengths are Euclidean in weight space.
+Weights are stored in chunks of a pivot or of part of one, uncompressed (random weights do not compress), with
+Fletcher-32 checksums. Losses and errors are as the objective defines them (errors are shares of 1), lengths are
+Euclidean in weight space.
 """
 
 import zlib

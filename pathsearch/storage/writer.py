@@ -17,7 +17,7 @@ from pathsearch.storage.atomic import NO_ROOM, advice, reason, replacing, synced
 from pathsearch.storage.schema import FORMAT, FORMAT_VERSION, USER_BLOCK, checksum, hdf5, seal
 
 SLACK = 1 << 20  # bytes of metadata beside the arrays
-LARGEST_CHUNK = 1 << 28  # elements: HDF5 takes chunks below 4 GiB
+LARGEST_CHUNK = 1 << 20  # elements: HDF5 has some copies of a chunk while it writes one
 
 
 @dataclass(frozen=True)

@@ -140,7 +140,7 @@ def test_case_06_picture_name(suffix, monkeypatch):
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50_000)
     else:
         cut(bad, 700)
-    with pytest.raises(PathsearchError, match=rf"reading the picture {bad} raised \w+Error: \w"):
+    with pytest.raises(PathsearchError, match=rf"picture {bad} of objective.data raised \w+Error: \w"):
         opened("objective.model=cnn", "objective.data={name: folder, root: pics}")
 
 
@@ -363,7 +363,7 @@ def test_case_27_working_folder(folder):
         assert opened(f"objective.model={name}:net", file="configs/run.yaml").size == 650
     with pytest.raises(PathsearchError) as caught:
         opened("objective.model=neither:net", file="configs/run.yaml")
-    assert f"in the working folder {folder} or beside the configuration in {folder / 'configs'}" in str(caught.value)
+    assert f"here in {folder} or beside the configuration in {folder / 'configs'}" in str(caught.value)
 
 
 def test_case_27_data_are_looked_for_in_the_same_places(folder):
@@ -376,7 +376,7 @@ def test_case_27_data_are_looked_for_in_the_same_places(folder):
     for data, count in (("{name: folder, root: pics}", 4), ("{name: mnist, root: sets}", 12)):
         objective = opened("objective.model=mlp", f"objective.data={data}", file="configs/run.yaml")
         assert len(objective.train) == count
-    with pytest.raises(PathsearchError, match=r"folder nowhere .*in the working folder .* or beside the configuration"):
+    with pytest.raises(PathsearchError, match=r"no folders nowhere/train .* here in .* or beside the configuration"):
         opened("objective.data={name: folder, root: nowhere}", file="configs/run.yaml")
 
 

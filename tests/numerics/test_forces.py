@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from pathsearch.numerics import forces, tangents
 from tests.conftest import gram_of
@@ -33,3 +34,23 @@ def test_spring_force_pulls_towards_the_longer_segment(rng):
     back, ahead = np.linalg.norm(basis[:, 0], axis=1), np.linalg.norm(basis[:, 1], axis=1)
     wanted = 3.0 * (ahead - back)[:, None] * tau
     np.testing.assert_allclose(vectors(forces.spring(tangent, gram, 3.0), basis), wanted, rtol=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("losses", "image"),
+    [
+        ([0, 1, 3, 2, 0], 2),
+        ([0, 2, 1, 3, 0], 3),  # the highest of several
+        ([5, 4, 1, 3, 0], 3),  # image 1 is higher, and only on the way up to the start
+        ([0, 1, 2, 3, 4], None),
+        ([4, 2, 1, 2, 4], None),
+        ([1, 1, 1, 1], None),
+        ([0, 2, 2, 0], 1),  # two of one height are one maximum
+        ([0, 1, 1, 2], None),
+        ([0, 1, 1], None),
+        ([1, 1, 0], None),
+    ],
+)
+def test_what_climbs_is_higher_than_both_its_neighbours(losses, image):
+    found = forces.climber(np.array(losses, dtype=float))
+    assert (None if found is None else found + 1) == image

@@ -217,6 +217,22 @@ class Kept(nn.Module):
         return self.seen
 
 
+class Late(nn.Module):
+    """Buffers that a pass registers or fills, from the batch it sees."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Linear(192, 4)
+        self.register_buffer("centre", None)
+
+    def forward(self, x):
+        if self.centre is None:
+            self.centre = x.flatten(1).mean(0)
+        if not hasattr(self, "scale"):
+            self.register_buffer("scale", x.flatten(1).std(0))
+        return self.net((x.flatten(1) - self.centre) / self.scale)
+
+
 class Recurrent(nn.Module):
     def __init__(self):
         super().__init__()
@@ -374,6 +390,7 @@ AS_TORCH = {
     "rotary": Rotary,
     "listed": Listed,
     "kept": Kept,
+    "late": Late,
     "recurrent": Recurrent,
     "fused": Fused,
     "kept in eval": KeptInEval,

@@ -24,7 +24,7 @@ def test_what_is_no_import_string(target):
 
 
 def test_a_module_of_a_package_that_is_another_one():
-    with pytest.raises(PathsearchError, match=r"no module 'json.mine' .*; module 'json' \(.*json.*\) has been found"):
+    with pytest.raises(PathsearchError, match=r"import 'json.mine' .*; module 'json' \(.*json.*\) has been found"):
         imported("json.mine:Net", "objective.model")
 
 

@@ -1,9 +1,11 @@
 import pytest
 import torch
 
+from pathsearch.errors import PathsearchError
+from pathsearch.holders import SerialHolder
 from pathsearch.numerics.seeds import Key
 from pathsearch.objectives import NetworkSettings
-from pathsearch.objectives.stacks import STACKS, calibrated, chosen, fastest
+from pathsearch.objectives.stacks import STACKS, chosen, prepared
 from tests.conftest import surface
 
 KEYS = [Key(0, 3), Key(0, 3), Key(0, 3), Key(1, 0)]
@@ -55,27 +57,38 @@ def test_what_does_not_fit_in_memory_is_split_from_then_on(monkeypatch):
     torch.testing.assert_close(found, wanted, rtol=1e-8, atol=1e-10)
 
 
-def test_a_calibration_leaves_out_what_does_not_work(monkeypatch):
-    objective = network()
-    assert set(calibrated(objective, 2)) == {"loop", "vmap"}
-    monkeypatch.setattr(
-        objective, "losses_and_gradients", lambda *_: (_ for _ in ()).throw(RuntimeError("no batching rule"))
+def test_no_clock_decides():
+    assert chosen("auto") == "loop"
+    assert [chosen(way) for way in STACKS] == list(STACKS)
+    assert SerialHolder(network()).stack("auto", [None]) == "loop"
+    assert SerialHolder(network()).stack("vmap", [None]) == "vmap"
+    assert SerialHolder(surface("circle")).stack("vmap", [None]) == "vmap"
+
+
+def test_what_is_compiled_is_compiled_before_the_first_step(monkeypatch):
+    objective, asked = network(), []
+    mean_loss = objective._mean_loss
+    monkeypatch.setattr(torch, "compile", lambda function, **options: asked.append(options) or function)
+    monkeypatch.setattr(objective, "_mean_loss", lambda *given: asked.append(len(given[2])) or mean_loss(*given))
+    prepared(objective, "compiled", [None, 7])
+    options = [each for each in asked if isinstance(each, dict)]
+    assert options == [{"mode": "reduce-overhead", "dynamic": False}]
+    assert set(asked[asked.index(options[0]) + 1 :]) == {20, 7}
+
+
+@pytest.mark.parametrize("way", ["vmap", "compiled"])
+def test_a_network_that_draws_random_numbers_has_the_loop_alone(way, tmp_path, monkeypatch):
+    (tmp_path / "dropping.py").write_text(
+        "from torch import nn\nNet = lambda: nn.Sequential(nn.Flatten(), nn.Dropout(0.1), nn.Linear(64, 10))\n"
     )
-    assert set(calibrated(objective, 2)) == {"loop"}
+    monkeypatch.syspath_prepend(tmp_path)
+    objective = network(model="dropping:Net")
+    with pytest.raises(PathsearchError, match=rf"^holder.stack={way}: the network draws .* set holder.stack=loop$"):
+        prepared(objective, way, [None])
+    assert prepared(objective, "loop", [None]) is STACKS["loop"]
 
 
-def test_the_loop_is_left_only_for_something_clearly_faster():
-    assert fastest({"loop": 1.0, "vmap": 0.97}) == "loop"
-    assert fastest({"loop": 1.0, "vmap": 0.9, "compiled": 0.5}) == "compiled"
-
-
-def test_timing_does_not_decide_about_bits_on_a_cpu():
-    assert chosen(network(), "auto", 4) == "loop"
-    assert chosen(network(), "vmap", 4) == "vmap"
-    assert chosen(surface("circle"), "auto", 4) == "loop"
-
-
-def test_a_network_that_a_way_does_not_fit_is_left_to_the_loop(tmp_path, monkeypatch):
+def test_a_network_that_a_way_does_not_fit_is_refused_it(tmp_path, monkeypatch):
     (tmp_path / "branching.py").write_text(
         "from torch import nn\n"
         "class Net(nn.Sequential):\n"
@@ -86,7 +99,9 @@ def test_a_network_that_a_way_does_not_fit_is_left_to_the_loop(tmp_path, monkeyp
         "        return y if y.sum() > 0 else 2 * y\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    assert set(calibrated(network(model="branching:Net"), 2)) == {"loop"}
+    with pytest.raises(PathsearchError, match=r"^holder.stack=vmap does not work .* set holder.stack=loop$") as caught:
+        prepared(network(model="branching:Net"), "vmap", [None])
+    assert len(str(caught.value).splitlines()) == 1
 
 
 def test_a_network_that_writes_to_its_inputs_does_not_spoil_the_next_image_s(tmp_path, monkeypatch):

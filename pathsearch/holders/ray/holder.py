@@ -1,6 +1,6 @@
 """The coordinator's side: who owns which pivots, who needs whose, and the verbs of `Holder` made of operations."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,14 +12,12 @@ from pathsearch.holders.ray.pool import Pool
 from pathsearch.holders.ray.worker import Evaluation
 from pathsearch.holders.settings import HolderSettings
 from pathsearch.methods.sampling import Sample
-from pathsearch.numerics.balance import LOSS, blocks, longest_time
+from pathsearch.numerics.balance import LOSS, Balance, blocks
 from pathsearch.numerics.basis import GEOMETRY, Array
 from pathsearch.numerics.seeds import Key
 from pathsearch.objectives.protocol import Objective
+from pathsearch.objectives.stacks import chosen
 from pathsearch.optimizers.rules import Plan
-
-UNEVEN = 1.15  # times the best longest time, at which blocks are cut anew
-SETTLE = 10  # evaluations between two looks at that, so that measured times settle
 
 
 class RayHolder:
@@ -48,18 +46,17 @@ class RayHolder:
         self._pool = Pool(self._options, self._make, fewer, self._log)
         self._options = self._pool.options  # what was settled once holds when actors are lost
         self._actors = range(len(self._pool))
-        self._rates = np.ones(len(self._actors))
-        self._measured = np.zeros(len(self._actors), dtype=bool)
+        self._balance = Balance(len(self._actors))
         self._layout = [range(0)] * len(self._actors)
         self._copies: list[set[int]] = [set() for _ in self._actors]
-        self._version = self._count = self._evaluations = 0
+        self._version = self._count = 0
         self._movable: list[int] = []
         self._names: tuple[str, ...] = ()
         self._who: list[int] = []
 
     def load(self, pivots: Vectors, rows: list[int], registers: Mapping[str, Vectors]) -> None:
         self._count = len(pivots)
-        self._layout = blocks(_costs(self._count), self._rates)
+        self._layout = blocks(_costs(self._count), self._balance.rates)
         self._copies = [set() for _ in self._actors]
         for a in self._actors:
             self._pool.queue(a, "forget")
@@ -75,17 +72,18 @@ class RayHolder:
         for a in self._actors:
             self._pool.queue(a, "begin", self._count, rows, registers)
 
-    def stack(self, way: str, images: int) -> str:
-        self._pool.queue(0, "stack", way, -(-images // len(self._actors)))
-        way = str(self._pool.flush()[0]["stack"])
-        for a in self._actors[1:]:
-            self._pool.queue(a, "stack", way, 0)
-        return way
+    def stack(self, way: str, batches: Collection[int | None]) -> str:
+        for a in self._actors:
+            self._pool.queue(a, "stack", chosen(way), batches)
+        with self._pool.patient():  # compiling is part of the start
+            self._pool.flush()
+        self._balance = Balance(len(self._actors))
+        return chosen(way)
 
     def evaluate(self, sample: Sample) -> tuple[Array, Array]:
         picked = (sample.mix == 1.0).any(axis=1)
         if picked.all():
-            self._balance(sample)
+            self._cut(sample)
             self._who = [self._owner(int(row)) for row in sample.mix.argmax(axis=1)]
         else:  # in equal shares, whatever the times: who adds up what is then the same every time
             self._who = [a for a, part in enumerate(np.array_split(sample.t, len(self._actors))) for _ in part]
@@ -112,11 +110,13 @@ class RayHolder:
         k = GEOMETRY + len(self._names)
         losses, gram = np.zeros(len(self._who)), np.zeros((len(self._movable), k, k))
         found = self._pool.flush()
+        seconds, costs = np.zeros((2, len(self._actors)))
         for a in busy:
             evaluation: Evaluation = found[a]["evaluate"]
             losses[shares[a]] = evaluation.losses
             gram[[self._movable.index(row) for row in moved[a]]] = found[a]["gram"]
-            self._learn(a, evaluation.seconds, sample.back[shares[a]])
+            seconds[a], costs[a] = evaluation.seconds, _worked_out(sample.back[shares[a]]).sum()
+        self._balance.learn(seconds, costs)
         return losses, gram
 
     def update(self, plan: Plan) -> None:
@@ -131,7 +131,7 @@ class RayHolder:
             self._mix(mixture, self._layout)
         else:
             self.begin([], ())
-            self._mix(mixture, blocks(_costs(len(mixture)), self._rates))
+            self._mix(mixture, blocks(_costs(len(mixture)), self._balance.rates))
 
     def _mix(self, mixture: Array, layout: list[range]) -> None:
         """Replace pivots by mixtures of them, and own them by a new layout."""
@@ -250,28 +250,18 @@ class RayHolder:
         ]
         return self._pool.each(questions, tick)
 
-    def _learn(self, a: int, seconds: float, back: Array) -> None:
-        """Seconds a gradient takes on an actor, averaged over the last evaluations."""
-        uphill = np.count_nonzero(back.any(axis=1))
-        cost = uphill + LOSS * (len(back) - uphill)
-        if cost:
-            rate = seconds / cost
-            self._rates[a] = 0.7 * self._rates[a] + 0.3 * rate if self._measured[a] else rate
-            self._measured[a] = True
-            if not self._measured.all():
-                self._rates[~self._measured] = np.median(self._rates[self._measured])
-
-    def _balance(self, sample: Sample) -> None:
-        """Cut the path into other blocks where the slowest actor would be faster for it."""
-        self._evaluations += 1
-        if self._evaluations % SETTLE:
-            return
+    def _cut(self, sample: Sample) -> None:
+        """Cut the path into other blocks where that makes the slowest actor faster."""
         costs = np.zeros(self._count)
-        costs[sample.mix.argmax(axis=1)] = np.where(sample.back.any(axis=1), 1.0, LOSS)
-        best = blocks(costs, self._rates)
-        now, then = (longest_time(layout, costs, self._rates) for layout in (self._layout, best))
-        if now > UNEVEN * then:
-            self._mix(np.eye(self._count), best)
+        costs[sample.mix.argmax(axis=1)] = _worked_out(sample.back)
+        layout = self._balance.cut(self._layout, costs)
+        if layout is not self._layout:
+            self._mix(np.eye(self._count), layout)
+
+
+def _worked_out(back: Array) -> Array:
+    """What points [s] cost, whose gradients go to `back` [s, N]."""
+    return np.where(back.any(axis=1), 1.0, LOSS)
 
 
 def _costs(count: int) -> Array:

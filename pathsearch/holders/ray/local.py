@@ -4,7 +4,6 @@ import logging
 import math
 import os
 import shutil
-import signal
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -91,9 +90,7 @@ def _bury(folder: Path) -> None:
     try:
         sys.stdout.flush()
         complain(error)
-        for pid in clusters.descendants(os.getpid()):
-            with suppress(OSError):
-                os.kill(pid, signal.SIGKILL)
+        clusters.killed(clusters.descendants(os.getpid()))
         shutil.rmtree(folder, ignore_errors=True)
     finally:
         os._exit(error.status)

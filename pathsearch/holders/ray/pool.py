@@ -3,7 +3,8 @@
 import math
 import pickle
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -65,12 +66,11 @@ class Pool:
         self._facts = [UNKNOWN] * len(self)
         self._bytes, self._received = 0, [0] * len(self)
         try:
-            self._timeout = max(START, options.timeout)
-            self._facts = self._met()
-            devices = self._opened(make)
-            self._facts = [replace(facts, device=device) for facts, device in zip(self._facts, devices)]
-            self._all("meet", self._actors)
-            self._timeout = options.timeout
+            with self.patient():
+                self._facts = self._met()
+                devices = self._opened(make)
+                self._facts = [replace(facts, device=device) for facts, device in zip(self._facts, devices)]
+                self._all("meet", self._actors)
         except BaseException:
             self.close()
             raise
@@ -90,6 +90,15 @@ class Pool:
         calls = [self._call(actor, queue) for actor, queue in enumerate(self._queues) if queue]
         self._queues = [[] for _ in self._actors]
         return {call.actor: found for call, found in zip(calls, self._counted(calls))}
+
+    @contextmanager
+    def patient(self) -> Iterator[None]:
+        """Give the actors as long as a start may take."""
+        usual, self._timeout = self._timeout, max(START, self._timeout)
+        try:
+            yield
+        finally:
+            self._timeout = usual
 
     def traffic(self) -> tuple[int, int]:
         """Bytes in and out of the coordinator, and into the busiest actor, since this was last asked; no vectors that

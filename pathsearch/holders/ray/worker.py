@@ -5,7 +5,7 @@ import pickle
 import platform
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +21,7 @@ from pathsearch.holders.block import Block, copied
 from pathsearch.numerics.basis import Array
 from pathsearch.numerics.seeds import Key
 from pathsearch.objectives.protocol import Objective, remarked
-from pathsearch.objectives.stacks import chosen
+from pathsearch.objectives.stacks import prepared
 from pathsearch.optimizers.rules import Plan
 
 Operation = tuple[str, tuple[Any, ...]]
@@ -99,20 +99,18 @@ class Worker:
         """
         operations: list[Operation] = pickle.loads(message)
         found = {name: getattr(self, name)(*arguments) for name, arguments in operations}
-        for posted in self._posted:
-            posted.result()  # a letter that could not be sent is not to be waited for
-        found["received"], self._received, self._posted = self._received, 0, []
+        self._all_sent()
+        found["received"], self._received = self._received, 0
         found["remarks"] = remarked(self._block.objective)
         return pickle.dumps(found)
 
-    def stack(self, way: str, images: int) -> str:
-        """Choose a way to work out gradients, see `objectives.stacks.chosen`."""
-        self._block.stack = chosen(self._block.objective, way, images)
-        return self._block.stack
+    def stack(self, way: str, batches: Collection[int | None]) -> None:
+        """Work out gradients in this way of `objectives.stacks`, which has compiled what it needs then."""
+        self._block.way = prepared(self._block.objective, way, batches)
 
     def forget(self) -> None:
         """Own nothing."""
-        self._block.own, self._block.others = {}, {}
+        self._block.forget()
 
     def take(self, row: int, vector: NDArray[Any], register: str | None = None) -> None:
         """Own a pivot, or one of its registers."""
@@ -161,7 +159,7 @@ class Worker:
             for actor in actors:  # in the same order every time: the sum's last bits depend on it
                 own = actor == self._index
                 part = self._block.gradients[row] if own else self._opened("gradient", version, row, actor)
-                total = part.clone() if total is None else total.add_(part)
+                total = part if total is None else total.add_(part)
             if total is not None:
                 self._block.gradients[row] = total
         return self._block.gram()
@@ -189,10 +187,8 @@ class Worker:
         for row, actor in registers.items():
             for name in beside:
                 beside[name][row] = self._opened(name, version, row, actor)
-        kept = {row: v for row, v in self._block.known.items() if row in still}
-        self._block.mix(mixture, sorted(self._moving), beside)
-        self._block.count = count
-        self._block.others = {row: v for row, v in kept.items() if row not in mixture}
+        self._all_sent()  # letters hold the vectors that are written now
+        self._block.mix(mixture, count, sorted(self._moving), beside, still)
 
     def lengths(self, version: int, others: dict[int, int]) -> dict[int, float]:
         """Lengths of the segments that begin at own pivots."""
@@ -228,6 +224,12 @@ class Worker:
 
     def register(self, name: str, row: int) -> NDArray[Any]:
         return copied(self._block.registers[name][row])
+
+    def _all_sent(self) -> None:
+        """Wait until others have what was posted to them; a letter that could not be sent raises here."""
+        for posted in self._posted:
+            posted.result()
+        self._posted = []
 
     def _sent(self, letter: tuple[Any, ...], content: NDArray[Any], targets: list[int]) -> None:
         for target in targets:

@@ -8,12 +8,17 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 
 from pathsearch.errors import PathsearchError, one_line
+from pathsearch.machine import cores
 
 ANSWER = 20.0  # seconds for SLURM to answer
 TRIES = 3
 PAUSE = 2.0  # seconds between them
+INTERACTIVE = "4294967290"  # the step that salloc has its shell in
+FILTERS = ("SQUEUE_", "SACCT_", "SCANCEL_", "SCONTROL_")  # a user's own settings of what these show and ask
+NONE = ("", "-1", "none", "void", "nodevfiles")  # what ends a list of devices
 
 
 @dataclass(frozen=True)
@@ -38,38 +43,59 @@ def allocation(environ: Mapping[str, str], affinity: int) -> Allocation | None:
 
     Raises PathsearchError where there is more than one task a node.
     """
-    if "SLURM_JOB_ID" not in environ or "SLURM_STEP_NUM_TASKS" not in environ:
+    if not environ.get("SLURM_JOB_ID") or (tasks := _number(environ, "SLURM_STEP_NUM_TASKS")) is None:
         return None
-    nodes, tasks = int(environ.get("SLURM_STEP_NUM_NODES", "1")), int(environ["SLURM_STEP_NUM_TASKS"])
+    nodes = _number(environ, "SLURM_STEP_NUM_NODES", "SLURM_NNODES", "SLURM_JOB_NUM_NODES") or 1
     if tasks != nodes:
         raise PathsearchError(
             f"srun started {tasks} tasks on {nodes} nodes: a run wants one task a node, "
             "as with --ntasks-per-node=1 (Ray makes the rest)"
         )
-    array = environ.get("SLURM_ARRAY_JOB_ID")
-    given = environ.get("SLURM_CPUS_PER_TASK") or environ.get("SLURM_CPUS_ON_NODE")
+    given = _number(environ, "SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE")
+    array, job = _number(environ, "SLURM_ARRAY_JOB_ID"), _number(environ, "SLURM_JOB_ID")
     return Allocation(
-        job=f"{array}_{environ['SLURM_ARRAY_TASK_ID']}" if array else environ["SLURM_JOB_ID"],
-        restart=int(environ.get("SLURM_RESTART_COUNT", "0")),
+        job=str(job) if array is None else f"{array}_{_number(environ, 'SLURM_ARRAY_TASK_ID') or 0}",
+        restart=_number(environ, "SLURM_RESTART_COUNT") or 0,
         nodes=nodes,
-        rank=int(environ.get("SLURM_PROCID", "0")),
-        cpus=min(int(given), affinity) if given else affinity,
+        rank=_number(environ, "SLURM_PROCID") or 0,
+        cpus=min(given, affinity) if given else affinity,
         gpus=_gpus(environ),
     )
 
 
+def interactive(environ: Mapping[str, str], pid: int) -> bool:
+    """Whether a process was started by hand in a shell that SLURM gave: the step is the shell's, not this one's."""
+    shell = "SLURM_PTY_PORT" in environ or environ.get("SLURM_STEP_ID") == INTERACTIVE
+    return shell and environ.get("SLURM_TASK_PID") != str(pid)
+
+
 def here() -> Allocation | None:
     """That of this process."""
-    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return allocation(os.environ, affinity)
+    return None if interactive(os.environ, os.getpid()) else allocation(os.environ, cores())
+
+
+def devices(environ: Mapping[str, str]) -> list[str] | None:
+    """The names of the GPUs a process may use, numbers, UUIDs or MIG's as they come; None where all it finds."""
+    seen = environ.get("CUDA_VISIBLE_DEVICES", environ.get("ROCR_VISIBLE_DEVICES"))
+    if seen is None:
+        return None
+    return list(takewhile(lambda name: name.lower() not in NONE, (name.strip() for name in seen.split(","))))
 
 
 def _gpus(environ: Mapping[str, str]) -> int:
-    # CUDA_VISIBLE_DEVICES is what a task may use; SLURM_GPUS_ON_NODE is missing where GPUs came as --gres
-    seen = environ.get("CUDA_VISIBLE_DEVICES", environ.get("ROCR_VISIBLE_DEVICES"))
-    if seen is not None:
-        return len([device for device in seen.split(",") if device.strip() not in ("", "-1", "NoDevFiles")])
-    return int(environ.get("SLURM_GPUS_ON_NODE", "0"))
+    # what a task may use; SLURM_GPUS_ON_NODE is missing where GPUs came as --gres
+    seen = devices(environ)
+    return _number(environ, "SLURM_GPUS_ON_NODE") or 0 if seen is None else len(seen)
+
+
+def _number(environ: Mapping[str, str], *names: str) -> int | None:
+    """That of the first of these variables that is there."""
+    for name in names:
+        if value := environ.get(name, "").strip():
+            if not value.isascii() or not value.isdigit():
+                raise PathsearchError(f"${name} is no number: it is not as SLURM sets it; unset it, or start with srun")
+            return int(value)
+    return None
 
 
 @dataclass(frozen=True)
@@ -117,12 +143,15 @@ def requeue(job: str) -> None:
 
 def asked(command: list[str], tries: int = 1) -> str:
     """What SLURM answers; a busy controller may be asked again. Raises PathsearchError with its own words."""
-    environment = {**os.environ, "SLURM_TIME_FORMAT": "standard"}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(FILTERS)}
+    environment["SLURM_TIME_FORMAT"] = "standard"
     for attempt in range(tries):
         if attempt:
             time.sleep(PAUSE)
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER, env=environment)
+            done = subprocess.run(
+                command, capture_output=True, text=True, errors="replace", timeout=ANSWER, env=environment
+            )
         except (OSError, subprocess.TimeoutExpired) as error:
             said = one_line(error)
             continue
@@ -132,7 +161,12 @@ def asked(command: list[str], tries: int = 1) -> str:
     raise PathsearchError(said)
 
 
+def step() -> str:
+    """This process's, as `scancel` takes it; "" outside of one."""
+    job, own = (_number(os.environ, name) for name in ("SLURM_JOB_ID", "SLURM_STEP_ID"))
+    return "" if job is None or own is None else f"{job}.{own}"
+
+
 def end_step() -> None:
     """Ask all tasks of this process's step to end; without a signal SLURM would kill them, untidied."""
-    step = f"{os.environ['SLURM_JOB_ID']}.{os.environ['SLURM_STEP_ID']}"
-    subprocess.run(["scancel", "--signal=TERM", step], capture_output=True, timeout=ANSWER)
+    subprocess.run(["scancel", "--signal=TERM", step()], capture_output=True, timeout=ANSWER)

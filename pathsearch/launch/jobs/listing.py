@@ -1,45 +1,40 @@
-"""The table of a user's runs, what their jobs print, and their end. Imports nothing heavy: people look often."""
+"""The table of a user's runs, their end, and what is left out of it. Imports nothing heavy: people look often."""
 
-import codecs
 import math
 import os
-import signal
-import socket
-import sys
-import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-
 from pathsearch.errors import PathsearchError
-from pathsearch.launch.jobs import records
+from pathsearch.launch.jobs import records, registry
 from pathsearch.launch.jobs.allocation import asked
 from pathsearch.launch.jobs.records import LOCAL
-from pathsearch.launch.jobs.states import ALIVE, Status, processes, statuses
+from pathsearch.launch.jobs.states import ALIVE, Status, damaged, statuses
+from pathsearch.launch.jobs.textfiles import printable
 
-WIDE = 1000  # columns, more than any row has
-LOOK = 0.5  # seconds between two looks at a log
-ASK = 10.0  # seconds between two questions to SLURM
+LEFT = ("job", "state", "folder")  # columns of words; the others are of numbers
+COLUMNS = ("job", "state", "step", "loss", "barrier", "elapsed", "cost", "folder")
 
 
 def wanted(runs: list[Path] | None) -> list[Status]:
     """How named runs stand, or all this user's. Raises PathsearchError where a folder was never submitted."""
     if not runs:
-        return sorted(statuses(records.known_runs()), key=lambda one: (one.record.submitted, one.run))
-    found: list[Path] = []
+        entries = list(registry.entries())
+        found = statuses([run for run, fault in entries if not fault])
+        found.sort(key=lambda one: (not one.record.cluster, one.record.submitted, one.run))
+        return found + [damaged(run, fault) for run, fault in entries if fault]
+    named: list[Path] = []
     for run in runs:
         below = sorted(file.parent for file in run.rglob("job.json"))
         if not below:
             raise PathsearchError(f"{run} was not submitted: there is no job.json in it")
-        found += below
-    return statuses(list({run.resolve(): run for run in found}.values()))
+        named += below
+    return statuses(list({run.resolve(): run for run in named}.values()))
 
 
 def figures(one: Status) -> dict[str, Any]:
-    """What `pathsearch jobs --json` says of a run; what is not known is null."""
+    """What `pathsearch jobs --json` says of a run; what is not known is null, `elapsed` is in seconds."""
     seen = one.seen
     return {
         "job": one.record.job,
@@ -51,10 +46,14 @@ def figures(one: Status) -> dict[str, Any]:
         "steps": seen.steps if seen else None,
         "loss": _finite(seen.loss) if seen else None,
         "barrier": _finite(seen.barrier) if seen else None,
+        "elapsed": round(one.elapsed, 1),
         "gpu_hours": round(one.gpu_hours, 4),
+        "core_hours": round(one.core_hours, 4),
         "turns": one.turns,
+        "submitted": one.record.submitted,
         "folder": str(one.run),
-        "log": one.record.log,
+        "log": str(records.log(one.run, one.record)) if one.record.cluster else None,
+        "faults": list(one.faults),
     }
 
 
@@ -64,82 +63,112 @@ def _finite(value: float | None) -> float | None:
 
 
 def show(found: list[Status]) -> None:
-    """Print the table, and below it why runs wait or failed."""
-    rows = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for column in ("job", "state", "step", "loss", "barrier", "GPU-h", "folder"):
-        left = column in ("job", "state", "folder")
-        rows.add_column(column, justify="left" if left else "right", no_wrap=True, overflow="ignore")
-    for one in found:
-        said = figures(one)
-        step = "–" if said["step"] is None else f"{said['step']} / {said['steps']}"
-        numbers = ["–" if said[name] is None else f"{said[name]:.3g}" for name in ("loss", "barrier")]
-        rows.add_row(one.record.job or "–", one.state, step, *numbers, f"{one.gpu_hours:.2f}", shown(one.run))
+    """Print the table, and below it why runs wait or failed, and what cannot be read."""
+    rows = [COLUMNS, *map(_row, found)]
+    widths = [max(map(len, column)) for column in zip(*rows)]
     # a terminal that is too narrow breaks lines at its edge: better than names that are cut
-    console = Console(width=WIDE)
-    console.print(rows, highlight=False, markup=False)
+    lines = ["  ".join(_aligned(*cell) for cell in zip(row, COLUMNS, widths)).rstrip() for row in rows]
+    rule = "─" * (sum(widths) + 2 * (len(widths) - 1))
+    print("", *(f" {line}" for line in (lines[0], rule, *lines[1:])), "", sep="\n")
     for one in found:
-        if one.says:
-            console.print(f"{shown(one.run)}: {one.says}", highlight=False, markup=False, soft_wrap=True)
+        for said in (one.says, *one.faults):
+            if said:
+                print(f"{_shown(one)}: {printable(said)}")
+
+
+def _row(one: Status) -> tuple[str, ...]:
+    said = figures(one)
+    step = "–" if said["step"] is None else f"{said['step']} / {said['steps']}"
+    numbers = ["–" if said[name] is None else f"{said[name]:.3g}" for name in ("loss", "barrier")]
+    elapsed = clock(one.elapsed) if one.elapsed else "–"
+    return one.record.job or "–", one.state, step, *numbers, elapsed, _cost(one), _shown(one)
+
+
+def _cost(one: Status) -> str:
+    if one.gpu_hours:
+        return f"{one.gpu_hours:.2f} GPU-h"
+    return f"{one.core_hours:.2f} core-h" if one.core_hours else "–"
+
+
+def _aligned(text: str, column: str, width: int) -> str:
+    return text.ljust(width) if column in LEFT else text.rjust(width)
+
+
+def clock(seconds: float) -> str:
+    """A time as SLURM writes it: H:MM:SS, or D-HH:MM:SS."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    return f"{days}-{hours:02}:{minutes:02}:{rest:02}" if days else f"{hours}:{minutes:02}:{rest:02}"
 
 
 def cancel(one: Status) -> str:
-    """End a run's job; returns what was done. Raises PathsearchError where that cannot be told."""
+    """End a run, others of its job go on; returns what was done. Raises PathsearchError where it cannot be ended."""
     name, job = shown(one.run), one.record.job
     if one.state not in ALIVE and one.state != "UNKNOWN":
         return f"{name}: nothing to end, it is {one.state}"
     if job is None:
         raise PathsearchError(f"{name}: not cancelled, {one.says}")
-    if one.record.cluster == LOCAL:
-        found = processes(one.record, records.turns(one.run))
-        if one.record.host != socket.gethostname() or not found:
-            raise PathsearchError(f"{name}: not cancelled, {one.says or 'its process is gone'}")
-        for pid in found:
-            os.kill(pid, signal.SIGTERM)
-        return f"{name}: process {job} is asked to end, with all its runs"
     try:
-        asked(["scancel", job])
+        if (copied := records.original(one.run, one.record)) is not None:
+            raise PathsearchError(f"it is a copy: its job is that of {copied}")
+        if one.record.cluster == LOCAL:
+            return _cancel_process(one)
+        return _cancel_job(one, job)
     except PathsearchError as error:
         raise PathsearchError(f"{name}: not cancelled, {error}") from error
-    return f"{name}: job {job} is asked to end"
 
 
-def print_log(run: Path, follow: bool) -> None:
-    """Print what a run's job has printed; `follow`: until it has ended. Raises PathsearchError where it has not yet."""
-    kept = records.record(run)
-    if kept is None:
-        run = wanted([run])[0].run  # the first of those below
-        kept = records.record(run)
-    file = Path(kept.log) if kept and kept.log else run / "run.log"
-    text = codecs.getincrementaldecoder("utf-8")(errors="replace")
-    position = _print_from(file, 0, text)  # before SLURM is asked, which may take a while
-    if not follow and file.exists():
-        return
-    (one,) = statuses([run])
-    if not file.exists() and (not follow or one.state not in ALIVE):
-        raise PathsearchError(f"job {one.record.job} printed nothing: it is {one.state}{one.says and ': '}{one.says}")
-    looked = time.monotonic()
-    while one.state in ALIVE:
-        time.sleep(LOOK)
-        position = _print_from(file, position, text)
-        if time.monotonic() > looked + ASK:
-            (one,), looked = statuses([run]), time.monotonic()
-    _print_from(file, position, text)
+def _cancel_process(one: Status) -> str:
+    """The run reads of it: no process is ended by its number, which may be another's by now."""
+    if not one.record.started:
+        raise PathsearchError(
+            f"an earlier version submitted it and kept no more of its process than a number, {one.record.job}: if "
+            f"`ps -p {one.record.job}` on {one.record.host} shows Submitit, end it by `kill {one.record.job}`"
+        )
+    records.cancel(one.run, one.record)
+    if one.state == "PENDING":
+        return f"{shown(one.run)}: will not begin"
+    return f"{shown(one.run)}: is asked to end, at its next step"
 
 
-def _print_from(file: Path, position: int, text: codecs.IncrementalDecoder) -> int:
-    if not file.exists():
-        return position
-    with file.open("rb") as opened:
-        opened.seek(position)
-        more = opened.read()
-    sys.stdout.write(text.decode(more))
-    sys.stdout.flush()
-    return position + len(more)
+def _cancel_job(one: Status, job: str) -> str:
+    had = records.turns(one.run)[-1:]
+    # a script, or shell, of the user's own goes on after the run
+    step = had[0].step if had and not one.record.profile else ""
+    asked(["scancel", step or job])
+    with suppress(PathsearchError):  # SLURM's word for it does
+        records.cancel(one.run, one.record)
+    return f"{shown(one.run)}: job {step or job} is asked to end"
+
+
+def forget(run: Path) -> list[str]:
+    """Leave a run, or those below a folder, out of the table from now on, their folders stay; returns what was done.
+
+    Raises PathsearchError where it was never submitted, or is under way.
+    """
+    try:
+        found = [(one.run, one.state) for one in wanted([run])]
+    except PathsearchError:
+        if registry.forget(run):  # a folder that cannot be looked at, or a damaged entry
+            return [f"{shown(run)}: left out of the table"]
+        raise
+    done = []
+    for where, state in found:
+        if state in ALIVE:
+            raise PathsearchError(f"{shown(where)}: not forgotten, it is {state}; `pathsearch cancel` ends it")
+        there = registry.forget(where)
+        done.append(f"{shown(where)}: {'left out of the table' if there else 'was not in the table'}, its folder stays")
+    return done
 
 
 def shown(run: Path) -> str:
     """A folder as one types it here."""
     try:
-        return str(run.resolve().relative_to(Path.cwd()))
-    except ValueError:
+        return str(Path(os.path.realpath(run)).relative_to(Path.cwd()))
+    except (ValueError, OSError):
         return str(run)
+
+
+def _shown(one: Status) -> str:
+    return printable(shown(one.run))

@@ -32,6 +32,7 @@ SEEN = 30.0  # seconds in which the folder the first node makes is to be seen on
 LEAVE = 2.0  # seconds for Ray to end by itself
 NEEDED = 20.0  # seconds that a node stays after it was asked to end: the first one may be writing a checkpoint
 LOOK = 0.2  # seconds between two looks
+PLACES = ("/tmp", "/var/tmp", "/dev/shm")  # on a node's own disk or memory, of short names
 
 
 @contextmanager
@@ -53,7 +54,7 @@ def head(place: Path, given: Allocation, lost: Callable[[str], int]) -> Iterator
         try:
             child, address = _head(given, sockets, token)
             try:
-                (meeting / "address.part").write_text(address)
+                (meeting / "address.part").write_text(address, "utf-8")
                 (meeting / "address.part").rename(meeting / "address")
                 os.environ.update(_authenticated(token))  # for this process's own Ray, which is not imported yet
                 host, _, port = address.rpartition(":")
@@ -100,7 +101,7 @@ def join(place: Path, given: Allocation, stop: Stop) -> None:
             raise PathsearchError(f"{place} cannot be seen on {host}: put the run on a file system all nodes share")
         time.sleep(LOOK)
     try:
-        address = published.read_text()
+        address = published.read_text("utf-8")
     except OSError:
         return  # it has left: it says why
     with _sockets(given) as sockets:
@@ -185,26 +186,36 @@ def _end(child: "subprocess.Popen[bytes]") -> None:
         child.wait(LEAVE)
     child.kill()
     child.wait()
-    for pid in below:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    clusters.killed(below)
 
 
 @contextmanager
 def _sockets(given: Allocation) -> Iterator[Path]:
     """A short folder on this node's own disk, of this rank of this turn alone."""
-    for old in Path("/tmp").glob(f"ps{given.job}-*"):  # of turns that were killed
-        if not old.name.startswith(f"ps{given.turn}."):
-            shutil.rmtree(old, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"ps{given.turn}.", dir="/tmp"))
+    for place in PLACES:
+        for old in Path(place).glob(f"ps{given.job}-*"):  # of turns that were killed
+            if not old.name.startswith(f"ps{given.turn}."):
+                shutil.rmtree(old, ignore_errors=True)
+    folder = _short(f"ps{given.turn}.")
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _short(prefix: str) -> Path:
+    """A new folder of a short name, whatever TMPDIR is: a socket's name has at most 107 bytes, Ray adds 64."""
+    refused = []
+    for place in PLACES:
+        try:
+            return Path(tempfile.mkdtemp(prefix=prefix, dir=place))
+        except OSError as error:
+            refused.append(f"{place} ({error.strerror})")
+    raise PathsearchError(f"no folder for Ray's sockets on {socket.gethostname()}: {', '.join(refused)}")
+
+
 def _last_words(sockets: Path) -> str:
-    said = "".join(file.read_text(errors="replace") for file in sockets.glob("ray-*.log"))
+    said = "".join(file.read_text("utf-8", "replace") for file in sockets.glob("ray-*.log"))
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     return re.sub(r"^.*? (INFO|WARNING|ERROR) \S+ -- ", "", lines[-1]) if lines else "it said nothing"
 

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from pathsearch.errors import PathsearchError, one_line
+from pathsearch.faults import faults
+from pathsearch.files import expanded
+from pathsearch.launch.jobs import sbatch
 from pathsearch.launch.jobs.records import LOCAL
 from pathsearch.settings import Settings
 
@@ -39,6 +42,17 @@ class Profile(Settings):
         minutes(str(value))
         return str(value)
 
+    @field_validator("sbatch")
+    @classmethod
+    def _sbatch(cls, options: dict[str, str | int | bool]) -> dict[str, str | int | bool]:
+        return sbatch.checked(options)
+
+    @field_validator("partition", "account", "qos", "constraint", "mem")
+    @classmethod
+    def _nothing_to_a_shell(cls, value: str | None, info: ValidationInfo) -> str | None:
+        sbatch.safe(str(info.field_name), value)
+        return value
+
     @model_validator(mode="after")
     def _warned_in_time(self) -> "Profile":
         if self.warning >= 60 * minutes(self.time):
@@ -65,7 +79,7 @@ def load(name: str | None, options: dict[str, Any]) -> Profile:
         return profile({} if name is None else {"time": "365-0"}, given, "options")
     file = _found(name)
     try:
-        values = yaml.safe_load(file.read_text()) or {}
+        values = yaml.safe_load(file.read_text("utf-8")) or {}
     except (OSError, yaml.YAMLError) as error:
         raise PathsearchError(f"{file}: {one_line(error)}") from error
     if not isinstance(values, dict):
@@ -78,14 +92,7 @@ def profile(values: dict[str, Any], options: dict[str, Any], source: str) -> Pro
     try:
         return Profile.model_validate({**values, **options})
     except ValidationError as error:
-        known = ", ".join(Profile.model_fields)
-        faults = []
-        for fault in error.errors():
-            key = ".".join(map(str, fault["loc"]))
-            unknown = fault["type"] == "extra_forbidden"
-            said = f"no such option (there are {known})" if unknown else fault["msg"].removeprefix("Value error, ")
-            faults.append(f"{key}: {said}" if key else said)
-        raise PathsearchError(f"{source}: {'; '.join(faults)}") from None
+        raise PathsearchError(f"{source}: {faults(error, Profile)}") from None
 
 
 def minutes(said: str) -> int:
@@ -106,7 +113,7 @@ def minutes(said: str) -> int:
 
 def _found(name: str) -> Path:
     config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    places = [Path(name)] if name.endswith((".yaml", ".yml")) else []
+    places = [expanded(name)] if name.endswith((".yaml", ".yml")) else []
     places += [Path("slurm") / f"{name}.yaml", config / "pathsearch" / f"{name}.yaml"]
     for place in places:
         if place.is_file():

@@ -1,25 +1,24 @@
 """What is kept of a job beside its run: what was submitted, and a file for every turn it had on a machine.
 
-    RUN/job.json                 `Record`: what to run, where, and the job's id
-    RUN/jobs/turn-JOB-N.json     `Turn`: the N-th time the job ran; touched every BEAT seconds while it does
-
-The folders of all runs of a user are listed in `$XDG_STATE_HOME/pathsearch/runs`, a file each.
+RUN/job.json                 `Record`: what to run, where, and the job's id
+RUN/jobs/turn-JOB-N.json     `Turn`: the N-th time the job ran; touched every BEAT seconds while it does
+RUN/jobs/cancelled           when the run was submitted that is to end, or not to begin
 """
 
-import hashlib
 import json
-import os
+import re
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from os import path, utime
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pathsearch.errors import Interrupted, PathsearchError, Requeued, one_line
-from pathsearch.files import expanded
+from pathsearch.launch.jobs import registry, textfiles
 
 LOCAL = "local"  # the cluster that is this machine
 BEAT = 10.0  # seconds between two signs of life
@@ -33,7 +32,9 @@ class Record:
     """A submitted run: `config` as validated, `folder` its files are relative to, `here` the working folder.
 
     `job` is None until the cluster has it; `profile` is a `profiles.Profile`; `log` is where the job prints. `name` is
-    the job's, `logs` the folder of its script and output, from the run's: those of a sweep share both.
+    the job's, `logs` the folder of its script and output, from the run's: those of a sweep share both. `run` is the
+    run's own folder, by which a copy of it is known. `boot` and `started` say which process a local job is
+    (`process.identity`).
     """
 
     cluster: str
@@ -47,12 +48,18 @@ class Record:
     host: str = field(default_factory=socket.gethostname)
     name: str = ""
     logs: str = "jobs"
+    run: str = ""
+    boot: str = ""
+    started: float = 0.0
 
 
 @dataclass(frozen=True)
 class Turn:
     """One stretch of a job on its machines, times as time.time(); `outcome` is "" while it goes on, and
     `reached` how many steps and points the run had when it began.
+
+    `gpus` and `cpus` are those of all nodes. `boot` and `started` say which process it is (`process.identity`). `step`
+    is SLURM's, and `last` whether SLURM gives the job no other turn.
     """
 
     job: str
@@ -66,65 +73,117 @@ class Turn:
     reached: int = 0
     outcome: str = ""
     said: str = ""
+    cpus: int = 0
+    boot: str = ""
+    started: float = 0.0
+    step: str = ""
+    last: bool = False
+
+    @property
+    def hours(self) -> float:
+        """How long it took."""
+        return max(0.0, self.ended - self.began) / 3600
 
     @property
     def gpu_hours(self) -> float:
-        return self.gpus * (self.ended - self.began) / 3600
+        return self.gpus * self.hours
+
+    @property
+    def core_hours(self) -> float:
+        return self.cpus * self.hours
 
 
 def write(file: Path, kept: Record | Turn) -> None:
     """Keep a record or a turn, in one piece."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    partial.write_text(json.dumps(asdict(kept), indent=1))
-    partial.replace(file)
+    textfiles.write(file, json.dumps(asdict(kept), indent=1))
 
 
 def record(run: Path) -> Record | None:
-    """What was submitted into a run's folder; None where nothing was."""
+    """What was submitted into a run's folder; None where nothing was. Raises PathsearchError where it is damaged."""
     return _read(run / "job.json", Record)
 
 
 def turns(run: Path) -> list[Turn]:
     """The turns a run's jobs had, oldest first; one that goes on, or was cut off, ends at its last sign of life."""
-    found = []
-    for file in (run / "jobs").glob("turn-*.json"):
+    return turns_and_faults(run)[0]
+
+
+def turns_and_faults(run: Path) -> tuple[list[Turn], list[str]]:
+    """The same, and what is wrong with those that cannot be read: the other turns are still true."""
+    found, faults = [], []
+    for file in sorted((run / "jobs").glob("turn-*.json")):
         try:
             turn = _read(file, Turn)
-        except PathsearchError:  # a node crashed while it wrote: the other turns are still true
-            continue
-        if turn is not None:
-            found.append(turn if turn.outcome else replace(turn, ended=max(turn.began, file.stat().st_mtime)))
-    return sorted(found, key=lambda turn: turn.began)
+            if turn is not None:
+                found.append(turn if turn.outcome else replace(turn, ended=max(turn.began, file.stat().st_mtime)))
+        except PathsearchError as error:
+            faults.append(str(error))
+        except OSError:
+            continue  # it was replaced meanwhile
+    return sorted(found, key=lambda turn: turn.began), faults
 
 
 def submitted(run: Path, kept: Record) -> None:
     """Keep what is submitted into a run's folder, and where that is."""
     write(run / "job.json", kept)
-    known = _registry()
-    name = hashlib.sha256(str(run.resolve()).encode()).hexdigest()[:16]
-    with suppress(OSError):  # a home that cannot be written to on compute nodes costs the run its row in a table
-        known.mkdir(parents=True, exist_ok=True)
-        (known / name).write_text(str(run.resolve()))
+    registry.enter(run)
 
 
-def known_runs() -> list[Path]:
-    """The folders of this user's runs that are still there."""
-    registry = _registry()
-    files = [file for file in registry.iterdir() if not file.name.startswith(".")] if registry.is_dir() else []
-    return sorted(run for run in (Path(file.read_text()) for file in files) if (run / "job.json").exists())
+def cancel(run: Path, kept: Record) -> None:
+    """Have a submitted run not begin, or end: `work` looks at this. Raises PathsearchError where it cannot be said."""
+    try:
+        (run / "jobs").mkdir(exist_ok=True)
+        textfiles.write(run / "jobs" / "cancelled", repr(kept.submitted))
+    except OSError as error:
+        raise PathsearchError(f"{run / 'jobs'} cannot be written to: {error.strerror}") from error
+
+
+def cancelled(run: Path, submitted: float) -> bool:
+    """Whether a run that was submitted then is not to begin, or to end."""
+    try:
+        return textfiles.read(run / "jobs" / "cancelled", 100).decode() == repr(submitted)
+    except (OSError, ValueError):
+        return False
+
+
+def original(run: Path, kept: Record) -> Path | None:
+    """The folder this one is a copy of, whose job is not the copy's; None for a run in its own, or moved from there."""
+    if kept.run in ("", str(run)):
+        return None
+    try:
+        if (Path(kept.run) / "job.json").samefile(run / "job.json"):
+            return None
+        other = record(Path(kept.run))
+    except (OSError, PathsearchError):
+        return None
+    same = other is not None and (other.job, other.submitted) == (kept.job, kept.submitted)
+    return Path(kept.run) if same else None
+
+
+def log(run: Path, kept: Record) -> Path:
+    """Where a run's own job prints, the run maybe moved since."""
+    if kept.log is None:
+        return run / "run.log"
+    file = Path(kept.log)
+    if kept.cluster != LOCAL:
+        return Path(path.normpath(run / kept.logs)) / file.name
+    # one process carries out all runs of a sweep; that they share its output was so in earlier versions
+    return run / "jobs" / file.name if file.parent.name == "jobs" else run / "run.log"
 
 
 def sources(config: dict[str, Any], folder: Path, here: Path) -> list[Path]:
     """The folders of runs that a run takes endpoints from, as `endpoints.found` finds them."""
-    points = config.get("endpoints") or {}
+    points = config.get("endpoints")
+    points = points if isinstance(points, dict) else {}
+    through = points.get("through")
     found = []
-    for point in (points.get("start"), *points.get("through", []), points.get("end")):
+    for point in (points.get("start"), *(through if isinstance(through, list) else ()), points.get("end")):
         name = point.get("run") if isinstance(point, dict) else point
-        if isinstance(name, str):
-            name = expanded(name)
-            place = next((base / name for base in (here, folder) if (base / name).exists()), here / name)
-            found.append((place.parent if place.suffix == ".h5" else place).resolve())
+        if isinstance(name, str) and "\0" not in name:
+            name = path.expanduser(name)
+            place = next((base / name for base in (here, folder) if path.exists(base / name)), here / name)
+            found.append(Path(path.realpath(place.parent if place.suffix == ".h5" else place)))
     return list(dict.fromkeys(found))
 
 
@@ -138,7 +197,7 @@ def turn(run: Path, begun: Turn) -> Iterator[Callable[[BaseException | None], No
     def live() -> None:
         while not over.wait(BEAT):
             with suppress(OSError):  # what is wrong with the disk the run will say
-                os.utime(file)
+                utime(file)
 
     def end(error: BaseException | None) -> None:
         over.set()
@@ -155,16 +214,47 @@ def turn(run: Path, begun: Turn) -> Iterator[Callable[[BaseException | None], No
     end(None)
 
 
-def _registry() -> Path:
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(state) / "pathsearch" / "runs"
-
-
 def _read(file: Path, kind: type[Kept]) -> Kept | None:
     try:
-        values = json.loads(file.read_text())
-        return kind(**{key: values[key] for key in values if key in {part.name for part in fields(kind)}})
+        return _typed(json.loads(textfiles.read(file)), kind)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, TypeError) as error:
-        raise PathsearchError(f"{file} is damaged: move it away, and submit the run again to go on") from error
+    except (OSError, ValueError, RecursionError) as error:
+        why = one_line(error.strerror if isinstance(error, OSError) and error.strerror else error)
+        advice = "move it away, and submit the run again to go on" if kind is Record else "move it away"
+        raise PathsearchError(f"{file} is damaged: {advice} ({textfiles.printable(why)})") from error
+
+
+NUMBER = 1e15  # more than any count or time here
+TYPES: dict[Any, Callable[[Any], bool]] = {
+    bool: lambda value: isinstance(value, bool),
+    int: lambda value: type(value) is int and 0 <= value < NUMBER,
+    float: lambda value: type(value) in (int, float) and 0 <= value < NUMBER,  # nor NaN
+    str: lambda value: isinstance(value, str) and "\0" not in value,
+    str | None: lambda value: value is None or TYPES[str](value),
+    dict[str, Any]: lambda value: isinstance(value, dict),
+}
+FORMS = {
+    "cluster": ".+",
+    "job": r"\d{1,18}(_\d{1,9})?",  # what is handed to scancel, for which `-u me` means all of mine
+    "logs": r"(\.\./)*jobs[^/]*",  # a folder that nobody else may look into from then on
+    "step": r"(\d{1,18}\.\d{1,18})?",
+}
+
+
+def _typed(values: Any, kind: type[Kept]) -> Kept:
+    """A record or a turn of values that were read; raises ValueError that names the first that cannot be its."""
+    if not isinstance(values, dict):
+        raise ValueError("it is no mapping")
+    known = {}
+    for part in fields(kind):
+        if part.name not in values:
+            if part.default is MISSING and part.default_factory is MISSING:
+                raise ValueError(f"it has no {part.name!r}")
+            continue  # of an earlier version
+        value = values[part.name]
+        form = FORMS.get(part.name)
+        if not TYPES[part.type](value) or (form and value is not None and not re.fullmatch(form, value)):
+            raise ValueError(f"{part.name!r} is none that this program wrote")
+        known[part.name] = value
+    return kind(**known)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -12,11 +13,12 @@ from pathsearch.errors import PathsearchError, complain
 from pathsearch.launch.config import validated
 from pathsearch.launch.jobs import records, submission
 from pathsearch.launch.jobs.listing import shown
-from pathsearch.launch.jobs.profiles import Profile
+from pathsearch.launch.jobs.profiles import profile
 from pathsearch.launch.jobs.records import LOCAL
 from pathsearch.launch.jobs.states import ALIVE, FAILED, Status, statuses
 from pathsearch.launch.jobs.submission import Batch
 from pathsearch.launch.jobs.submit import awaited, said
+from pathsearch.launch.jobs.textfiles import printable
 
 
 @dataclass(frozen=True)
@@ -27,16 +29,29 @@ class Group:
     after: list[Path]
 
 
-def again(known: list[Status]) -> None:
+def again(known: list[Status], cancelled: bool = True) -> None:
     """Submit those that failed, runs of a sweep as one array, each after the runs it takes endpoints from.
 
-    Says which ones are left out and why; raises PathsearchError where none is left.
+    cancelled: those that were cancelled, too. Says which before it does, which are left out and why; raises
+    PathsearchError where none is left, or one could not be submitted.
     """
     failed = {one.run.resolve(): one for one in known if one.state in FAILED}
+    refused = [f"{shown(one.run)}: {one.says}" for one in known if one.state == "UNKNOWN"]
+    for run, one in list(failed.items()):
+        if fault := _invalid(one):
+            refused.append(f"{shown(run)}: {fault}")
+            del failed[run]
     needs = {run: _sources(one) for run, one in failed.items()}
+    if not cancelled:
+        unwanted = _unwanted(failed, needs)
+        if unwanted:
+            more = f" and {len(unwanted) - 1} more" if len(unwanted) > 1 else ""
+            refused.append(f"{shown(unwanted[0])}{more}, CANCELLED: name what is to go again")
+        for run in unwanted:
+            del failed[run], needs[run]
     others = statuses(sorted({source for own in needs.values() for source in own} - set(failed)))
-    groups, refused = plan(failed, needs, {one.run: one for one in others})
-    refused = [f"{shown(one.run)}: {one.says}" for one in known if one.state == "UNKNOWN"] + refused
+    groups, unfit = plan(failed, needs, {one.run: one for one in others})
+    refused += unfit
     if not groups:
         none = f"of {len(known)} runs none failed, was cancelled or lost: nothing to submit again"
         raise PathsearchError("; ".join(refused) or none)
@@ -44,8 +59,40 @@ def again(known: list[Status]) -> None:
         complain(PathsearchError(f"left out {line}"))
     if any(group.runs[0].record.cluster != LOCAL for group in groups):
         submission.look_for_slurm()
+    for one in (one for group in groups for one in group.runs):
+        why = f": {printable(one.says)}" if one.says else ""
+        print(f"again {printable(shown(one.run))}, {one.state}{why}", file=sys.stderr, flush=True)
+    lacking = 0
     for group in groups:
-        print(said(_submitted(group), [one.run for one in group.runs]), flush=True)
+        try:
+            print(said(_submitted(group), [one.run for one in group.runs]), flush=True)
+        except PathsearchError as error:  # the others may do without
+            complain(error)
+            lacking += len(group.runs)
+    if lacking:
+        raise PathsearchError(f"{lacking} of {sum(len(group.runs) for group in groups)} runs were not submitted")
+
+
+def _unwanted(failed: dict[Path, Status], needs: dict[Path, list[Path]]) -> list[Path]:
+    """Cancelled runs, but for those that SLURM cancelled since what they waited for failed and goes again."""
+    return [
+        run
+        for run, one in failed.items()
+        if one.state == "CANCELLED"
+        and (one.cancelled or not any(source in failed and not failed[source].cancelled for source in needs[run]))
+    ]
+
+
+def _invalid(one: Status) -> str:
+    """What keeps a record from being submitted as it is."""
+    if not one.record.profile:
+        return ""  # of a script of the user's own
+    try:
+        validated(one.record.config, str(one.run / "job.json"))
+        profile(one.record.profile, {}, f"profile in {one.run / 'job.json'}")
+    except PathsearchError as error:
+        return str(error)
+    return ""
 
 
 def plan(
@@ -96,13 +143,19 @@ def _submitted(group: Group) -> str:
     """Submit a group; returns its job. Records change only once the cluster has taken it."""
     first, now = group.runs[0], time.time()
     configs = {one.run: validated(one.record.config, str(one.run / "job.json")) for one in group.runs}
-    name, profile = first.record.name or first.run.name, Profile.model_validate(first.record.profile)
-    batch = Batch(name, _logs(first), configs, profile, awaited(group.after))
-    fresh = {one.run: replace(one.record, submitted=now, job=None, log=None, host=gethostname()) for one in group.runs}
-    submission.private(batch.logs)
-    if first.record.cluster == LOCAL:
-        return submission.to_this_machine(batch, fresh)
-    return submission.to_slurm(batch, fresh)[0].partition("_")[0]
+    name, asked = first.record.name or first.run.name, profile(first.record.profile, {}, str(first.run / "job.json"))
+    batch = Batch(name, _logs(first), configs, asked, awaited(group.after))
+    anew = {"submitted": now, "job": None, "log": None, "host": gethostname(), "boot": "", "started": 0.0}
+    fresh = {one.run: replace(one.record, run=str(one.run.resolve()), **anew) for one in group.runs}  # type: ignore[arg-type]
+    try:
+        submission.private(batch.logs)
+        if first.record.cluster == LOCAL:
+            for run, kept in fresh.items():  # before the process reads them
+                records.submitted(run, kept)
+            return submission.to_this_machine(batch, fresh)
+        return submission.to_slurm(batch, fresh)[0].partition("_")[0]
+    except OSError as error:
+        raise PathsearchError(f"{shown(first.run)}: {error.filename} cannot be used: {error.strerror}") from error
 
 
 def _unfit(one: Status) -> str:

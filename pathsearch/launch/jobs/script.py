@@ -1,5 +1,6 @@
 """The sbatch script of a job, a pure function of its profile; Submitit's text."""
 
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ def parameters(profile: Profile, name: str, logs: Path, count: int, after: list[
         more |= {"dependency": f"afterok:{':'.join(after)}", "kill-on-invalid-dep": "yes"}
     setup = [f"module load {' '.join(map(shlex.quote, profile.modules))}"] if profile.modules else []
     asked = {
-        "job_name": name,
+        "job_name": re.sub(r"[^\w.,=+@ -]", "-", name),
         "partition": profile.partition,
         "account": profile.account,
         "qos": profile.qos,
@@ -46,6 +47,13 @@ def parameters(profile: Profile, name: str, logs: Path, count: int, after: list[
         "additional_parameters": more,
     }
     return {"wckey": None, **{key: value for key, value in asked.items() if value is not None}}
+
+
+def options(asked: dict[str, Any]) -> list[str]:
+    """The options of sbatch that a script of these parameters sets, by sbatch's names."""
+    others = ("additional_parameters", "array_parallelism", "setup", "signal_delay_s", "srun_args", "stderr_to_stdout")
+    own = [key.replace("_", "-") for key, value in asked.items() if key not in others and value is not None]
+    return [*own, *asked["additional_parameters"], "open-mode", "output", "signal"]
 
 
 def text(profile: Profile, name: str, folder: Path, count: int, after: list[str], python: str = sys.executable) -> str:

@@ -2,14 +2,16 @@
 
 import os
 import socket
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pathsearch.errors import PathsearchError
+from pathsearch.launch.jobs import records, textfiles
 from pathsearch.launch.jobs.allocation import asked
-from pathsearch.launch.jobs.records import LOCAL, Record, Turn, record, turns
-from pathsearch.storage.glance import Glance, glance
+from pathsearch.launch.jobs.glances import glances
+from pathsearch.launch.jobs.process import lives, names
+from pathsearch.launch.jobs.records import LOCAL, Record, Turn
+from pathsearch.storage.glance import Glance
 
 ALIVE = frozenset(
     (
@@ -52,7 +54,10 @@ Known = dict[str, tuple[str, str]]
 
 @dataclass(frozen=True)
 class Status:
-    """A run of this user: `says` is why it waits or failed; `gpu_hours` of all its turns."""
+    """A run of this user: `says` is why it waits or failed; hours and `elapsed` seconds are of all its turns.
+
+    `cancelled`: by `pathsearch cancel`. `faults`: what is wrong with files beside it.
+    """
 
     run: Path
     record: Record
@@ -61,62 +66,92 @@ class Status:
     seen: Glance | None
     gpu_hours: float
     turns: int
+    core_hours: float = 0.0
+    elapsed: float = 0.0
+    cancelled: bool = False
+    faults: tuple[str, ...] = ()
+
+
+def damaged(run: Path, fault: str) -> Status:
+    """What takes the place of a run that cannot be told of."""
+    return Status(run, Record("", {}, "", "", 0.0), "UNKNOWN", fault, None, 0.0, 0)
 
 
 def statuses(runs: list[Path]) -> list[Status]:
-    """How runs stand, SLURM asked once for all of them."""
-    kept = {run: found for run in runs if (found := _record(run)) is not None}
-    known = _known([one.job for one in kept.values() if one.job and one.cluster != LOCAL])
-    return [_status(run, one, known) for run, one in kept.items()]
+    """How runs stand, SLURM asked once for all of them; not those that were never submitted."""
+    found: dict[Path, Status] = {}
+    kept: dict[Path, Record] = {}
+    for run in runs:
+        try:
+            one = records.record(run)
+        except PathsearchError as error:
+            found[run] = damaged(run, str(error))
+            continue
+        if one is not None:
+            kept[run] = one
+    seen = glances(list(kept))
+    had = {run: records.turns_and_faults(run) for run in kept}
+    known = _known({str(one.job): _found(seen[run]) for run, one in kept.items() if one.job and one.cluster != LOCAL})
+    for run, one in kept.items():
+        found[run] = _status(run, one, known, seen[run], *had[run])
+    return [found[run] for run in runs if run in found]
 
 
-def _record(run: Path) -> Record | None:
-    try:
-        return record(run)
-    except PathsearchError as error:
-        return Record("", {}, "", "", 0.0, log=str(error))
+def _found(seen: Glance | None) -> bool:
+    return seen is not None and seen.state == "finished"
 
 
-def _known(jobs: list[str]) -> Known:
-    """State and reason of SLURM's jobs, of those it remembers."""
+def _known(jobs: dict[str, bool]) -> Known:
+    """State and reason of SLURM's jobs, of those it remembers; with each, whether its run found its path."""
     if not jobs:
         return {}
     try:
         found = _queue()
     except PathsearchError as error:
         return {job: ("UNKNOWN", str(error)) for job in jobs}
-    gone = [job for job in jobs if job not in found]
+    gone = [job for job, done in jobs.items() if job not in found and not done]  # the accounting may take its time
     return found | (_accounting(gone) if gone else {})
 
 
-def _status(run: Path, one: Record, known: Known) -> Status:
-    had, seen = turns(run), glance(run)
+def _status(run: Path, one: Record, known: Known, seen: Glance | None, had: list[Turn], faults: list[str]) -> Status:
+    local, cancelled = one.cluster == LOCAL, records.cancelled(run, one.submitted)
+    # not those of earlier jobs; on one machine, whose clock is one, numbers may come again
+    mine = [turn for turn in had if turn.job == one.job and (turn.began >= one.submitted or not local)]
     if one.job is None:
-        damaged = not one.cluster
-        state, says = ("UNKNOWN", one.log or "") if damaged else ("UNSUBMITTED", "the cluster did not take it")
-        return Status(run, one, state, says, seen, _hours(had), len(had))
-    mine = [turn for turn in had if turn.job == one.job]  # not those of earlier jobs
-    # tasks of an array that was cancelled as it waited are one row under the array's number
-    told = _process(one, mine) if one.cluster == LOCAL else known.get(one.job, known.get(one.job.partition("_")[0]))
-    state, says = judged(told, mine, seen)
-    if state in ("FAILED", "LOST") and not says:
-        says = _last_line(one.log)
-    return Status(run, one, state, says, seen, _hours(had), len(had))
+        state, says = "UNSUBMITTED", "the cluster did not take it"
+    elif copied := records.original(run, one):
+        state, says = judged(None, mine, seen)
+        says = says or ("" if state == "COMPLETED" else f"a copy of {copied}, whose job it is")
+    else:
+        # tasks of an array that was cancelled as it waited are one row under the array's number
+        row = known.get(one.job, known.get(one.job.partition("_")[0]))
+        told = _process(run, one, mine, cancelled) if local else row
+        state, says = judged(told, mine, seen, cancelled)
+        if state in ("FAILED", "LOST") and not says:
+            says = _last_words(records.log(run, one)) if mine or not local else "its job ended before it began"
+    found = Status(run, one, state, says, seen, 0.0, len(had), cancelled=cancelled, faults=tuple(faults))
+    return replace(
+        found,
+        gpu_hours=sum(turn.gpu_hours for turn in had),
+        core_hours=sum(turn.core_hours for turn in had),
+        elapsed=3600 * sum(turn.hours for turn in had),
+    )
 
 
-def _hours(had: list[Turn]) -> float:
-    return sum(turn.gpu_hours for turn in had)
-
-
-def judged(told: tuple[str, str] | None, had: list[Turn], seen: Glance | None) -> tuple[str, str]:
+def judged(
+    told: tuple[str, str] | None, had: list[Turn], seen: Glance | None, cancelled: bool = False
+) -> tuple[str, str]:
     """State and reason, from what the cluster says (None: nothing), the run's turns, and its path.h5."""
     state, reason = told or ("", "")
     said = had[-1].said if had else ""
-    if state in ALIVE:
+    over = had and had[-1].last and had[-1].outcome in ("failed", "stopped")
+    if state in ALIVE and not over:  # a shell that SLURM gave may outlive the run
         return state, "" if reason == "None" else reason
-    if seen is not None and seen.state == "finished":
+    if _found(seen):
         return "COMPLETED", ""
-    if state and state not in ("COMPLETED", "UNKNOWN"):
+    if cancelled and state != "UNKNOWN":
+        return "CANCELLED", said
+    if state and state not in ("COMPLETED", "UNKNOWN") and state not in ALIVE:
         return state, said or (reason if reason.startswith("Dependency") else "")
     if had and had[-1].outcome in ("failed", "stopped"):
         return had[-1].outcome.upper(), said
@@ -149,28 +184,28 @@ def _accounting(jobs: list[str]) -> Known:
         return {}
 
 
-def _process(one: Record, had: list[Turn]) -> tuple[str, str] | None:
+def _process(run: Path, one: Record, had: list[Turn], cancelled: bool) -> tuple[str, str] | None:
     """A run among those of a process of Submitit's on some machine."""
+    ended = bool(had) and had[-1].outcome not in ("", "requeued")
+    if ended or (cancelled and not had):
+        return None
     if one.host != socket.gethostname():
         return "UNKNOWN", f"it runs on {one.host}: ask there"
-    if had and had[-1].outcome not in ("", "requeued"):
-        return None
-    return ("RUNNING" if had else "PENDING", "") if processes(one, had) else None
+    return ("RUNNING" if had else "PENDING", "") if _lives(run, one, had) else None
 
 
-def processes(one: Record, had: list[Turn]) -> list[int]:
-    """Those of a run on this machine that live: its supervisor, and the one that carries it out."""
-    found = []
-    for pid in dict.fromkeys([int(one.job or 0), *(turn.pid for turn in had[-1:])]):
-        with suppress(OSError):
-            if b"submitit" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                found.append(pid)
-    return found
+def _lives(run: Path, one: Record, had: list[Turn]) -> bool:
+    """Whether a process of a run on this machine does: its supervisor, or the one that carries it out."""
+    if any(lives(turn.pid, turn.boot, turn.started) for turn in had[-1:]):
+        return True
+    if one.started:
+        return lives(int(one.job or 0), one.boot, one.started)
+    # of an earlier version: known by the folder it was started for
+    return names(int(one.job or 0), Path(os.path.normpath(run.resolve() / one.logs)))
 
 
-def _last_line(log: str | None) -> str:
+def _last_words(log: Path) -> str:
     try:
-        lines = Path(log or "").read_text(errors="replace").strip().splitlines()
+        return textfiles.last_line(log) or "it printed nothing"
     except OSError:
-        return "" if log is None else f"it printed nothing: there is no {log}"
-    return lines[-1] if lines else "it printed nothing"
+        return f"it printed nothing: there is no {log}"

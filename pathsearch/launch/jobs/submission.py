@@ -14,8 +14,11 @@ from pathlib import Path
 import submitit
 import torch
 
-from pathsearch.errors import PathsearchError
+from pathsearch.errors import PathsearchError, one_line
 from pathsearch.launch.jobs import records, script
+from pathsearch.launch.jobs.allocation import devices
+from pathsearch.launch.jobs.output import printed_into
+from pathsearch.launch.jobs.process import identity
 from pathsearch.launch.jobs.profiles import Profile, minutes
 from pathsearch.launch.jobs.records import LOCAL, Record
 from pathsearch.launch.jobs.work import work
@@ -24,6 +27,10 @@ from pathsearch.launch.settings import RunSettings
 
 # Submitit takes every stop within ten minutes for a time-out; that a job gets further is for `work` to see
 TURNS = 10**6
+# what users set for SLURM's own commands: which SLURM it is, and who they are to it
+KEPT = ("SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_CLUSTERS", "SLURM_JWT", "SLURM_TIME_FORMAT")
+# options of a job that are this program's to set, as sbatch's environment has them
+OVER = ("ARRAY_INX", "TIMELIMIT", "NO_REQUEUE", "ERROR", "WAIT")
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,7 @@ def prepare(batch: Batch, cluster: str, folder: Path, here: Path) -> dict[Path, 
             profile=batch.profile.model_dump(),
             name=batch.name,
             logs=os.path.relpath(batch.logs, where),
+            run=str(where.resolve()),
         )
     try:
         for where, record in found.items():
@@ -85,20 +93,27 @@ def prepare(batch: Batch, cluster: str, folder: Path, here: Path) -> dict[Path, 
 
 
 def private(logs: Path) -> None:
-    """A folder for scripts and output that nobody else writes to: what Submitit reads there, it executes."""
-    logs.mkdir(parents=True, exist_ok=True)
-    logs.chmod(0o700)
+    """A folder for scripts and output that nobody else writes to: what Submitit reads there, it executes.
+
+    Raises PathsearchError where it cannot be made.
+    """
+    try:
+        logs.mkdir(parents=True, exist_ok=True)
+        if logs.is_symlink():
+            raise PathsearchError(f"{logs} is a link: scripts and output want a folder of the run's own, move it away")
+        logs.chmod(0o700)
+    except OSError as error:
+        raise PathsearchError(f"cannot use {logs}: {error.strerror}; name another folder with --out") from error
 
 
 def to_slurm(batch: Batch, prepared: dict[Path, Record]) -> list[str]:
     """Submit, as one array where there are several runs; returns the jobs' ids. Raises with SLURM's own words."""
     executor = submitit.SlurmExecutor(folder=batch.logs, max_num_timeout=TURNS)
-    executor.update_parameters(
-        **script.parameters(batch.profile, batch.name, batch.logs.resolve(), len(batch.runs), list(batch.after))
-    )
+    asked = script.parameters(batch.profile, batch.name, batch.logs.resolve(), len(batch.runs), list(batch.after))
+    executor.update_parameters(**asked)
     said = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said):
+        with contextlib.redirect_stderr(said), _of_no_job(script.options(asked)):
             jobs = executor.map_array(work, [[str(where.resolve())] for where in batch.runs])
     except Exception as error:  # Submitit has several
         lines = [line.removeprefix("sbatch: error: ") for line in (said.getvalue() or str(error)).splitlines()]
@@ -110,37 +125,50 @@ def to_slurm(batch: Batch, prepared: dict[Path, Record]) -> list[str]:
 
 
 def to_this_machine(batch: Batch, prepared: dict[Path, Record]) -> str:
-    """Start one process that carries out the runs one after another; returns its id."""
-    profile = batch.profile
+    """Start one process that carries out the runs one after another; returns its id. It reads their records."""
+    profile, (submitted,) = batch.profile, {record.submitted for record in prepared.values()}
     executor = submitit.LocalExecutor(folder=batch.logs, max_num_timeout=TURNS)
     executor.update_parameters(timeout_min=minutes(profile.time), signal_delay_s=profile.warning, stderr_to_stdout=True)
     gpus = _gpus()[: profile.gpus_per_node or None]  # all of them, unless fewer are asked for
-    executor.update_parameters(gpus_per_node=len(gpus), visible_gpus=gpus)
-    with _silent(batch.logs / "submitit.log"):
-        job = executor.submit(work, [str(where.resolve()) for where in batch.runs])
+    # not by update_parameters, which takes numbers alone: they may be named by UUID, too
+    executor.parameters.update(gpus_per_node=len(gpus), visible_gpus=tuple(gpus))
+    try:
+        with printed_into(batch.logs / "submitit.log"), _of_no_job([]):
+            job = executor.submit(work, [str(where.resolve()) for where in batch.runs], submitted)
+    except OSError as error:
+        raise PathsearchError(f"the process could not be started: {one_line(error)}") from error
+    boot, started = identity(int(job.job_id))
     for where, record in prepared.items():
-        records.submitted(where, replace(record, job=job.job_id, log=str(job.paths.stdout)))
+        name = Path(job.paths.stdout).name  # in a folder of the run's own, also where others share its process
+        log = str(where.resolve() / "jobs" / name)
+        records.submitted(where, replace(record, job=job.job_id, log=log, boot=boot, started=started))
     return job.job_id
 
 
-def _gpus() -> list[int]:
-    """The GPUs this process may use."""
-    seen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if seen is None:
-        return list(range(torch.cuda.device_count()))
-    return [int(name) for name in seen.split(",") if name.strip().isdigit()]
+def _gpus() -> list[str]:
+    """The GPUs this process may use, by their names."""
+    seen = devices(os.environ)
+    return list(map(str, range(torch.cuda.device_count()))) if seen is None else seen
 
 
 @contextmanager
-def _silent(log: Path) -> Iterator[None]:
-    """Let processes started meanwhile print into a file: who waits for this one's output does not wait for theirs."""
-    kept = {number: os.dup(number) for number in (1, 2)}
-    with log.open("ab") as file:
-        for number in kept:
-            os.dup2(file.fileno(), number)
-    try:
+def _of_no_job(given: list[str]) -> Iterator[None]:
+    """Hide what an outer job, or its shell, has in the environment: to a new job it would say wrong things.
+
+    What the user has set for SLURM's commands stays, but for the options that are `given`: sbatch has the environment
+    stand over its script.
+    """
+    own = {name: value for name, value in os.environ.items() if _users(name, given)}
+    with submitit.helpers.clean_env():
+        os.environ.update(own)
         yield
-    finally:
-        for number, old in kept.items():
-            os.dup2(old, number)
-            os.close(old)
+    # clean_env has put back what was there
+
+
+def _users(name: str, given: list[str]) -> bool:
+    option = name.removeprefix("SBATCH_")
+    if option == name:
+        return name in KEPT
+    taken = {one.upper().replace("-", "_") for one in given}
+    memory = option.startswith("MEM_PER_") and any(one.startswith("MEM") for one in taken)  # of which one may be given
+    return bool(given) and not (memory or option in taken or option in OVER or "_BIND" in option)

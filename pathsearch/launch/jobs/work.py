@@ -7,15 +7,20 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pathsearch.errors import Interrupted, PathsearchError, Requeued, complain, needed
 from pathsearch.launch.jobs import records
-from pathsearch.launch.jobs.allocation import Allocation, fate, here, requeue
+from pathsearch.launch.jobs.allocation import Allocation, devices, fate, here, requeue, step
+from pathsearch.launch.jobs.output import printed_into
+from pathsearch.launch.jobs.process import identity
 from pathsearch.launch.stop import WARNING, Stop, signals
+from pathsearch.machine import cores
 
 if TYPE_CHECKING:  # torch takes seconds to import, in which a signal would find nobody to heed it
     from pathsearch import storage
@@ -45,8 +50,13 @@ def run(where: Path, configured: Configured, stop: Stop) -> "storage.Run | None"
 
 
 def _first(where: Path, configured: Configured, given: Allocation, stop: Stop) -> "storage.Run":
-    stop.until = fate(given.job).until
-    begun = _begun(where, given.job, given.restart, given.nodes, given.nodes * given.gpus)
+    known = fate(given.job)
+    stop.until = known.until
+    begun = replace(
+        _begun(where, given.job, given.restart, given.nodes, given.cpus, given.gpus),
+        step=step(),
+        last=known.state != "UNKNOWN" and not known.requeue,
+    )
     with records.turn(where, begun) as end:
 
         def lost(said: str) -> int:
@@ -54,6 +64,8 @@ def _first(where: Path, configured: Configured, given: Allocation, stop: Stop) -
             # who told this process to stop told Ray, too
             why = said if stop.number is None else f"stopped by {stop.reason}"
             error = _another_turn(where, Interrupted(why, stop.number or WARNING), given)
+            if stop.number is None and type(error) is Interrupted:  # nobody stopped it
+                error = PathsearchError(f"{error}; run the same command again to continue from the last checkpoint")
             end(error)
             complain(error)
             return error.status
@@ -64,28 +76,72 @@ def _first(where: Path, configured: Configured, given: Allocation, stop: Stop) -
             raise _another_turn(where, error, given) from None
 
 
-def work(runs: list[str]) -> None:
+def work(runs: list[str], submitted: float | None = None) -> None:
     """The runs of a job one after another, as they were submitted into these folders; for Submitit.
 
-    Ends the process with a status: an exception would be a result to Submitit.
+    Those of a process of this machine were `submitted` at that time, as time.time(): one that was cancelled, or
+    submitted again meanwhile, is passed over. Ends the process with a status: an exception would be a result to
+    Submitit.
     """
     failed = False
     with signals() as stop:
         for where in map(Path, runs):
-            try:
-                _submitted(where, stop)
-            except Interrupted as error:
-                complain(error)
-                local = isinstance(error, Requeued) and "SUBMITIT_LOCAL_JOB_ID" in os.environ
-                sys.exit(AGAIN if local else error.status)
-            except PathsearchError as error:
-                complain(error)
-                failed = True
-            except Exception:  # a fault of ours: the other runs may do without
-                traceback.print_exc()
+            if submitted is not None and (why := _passed_over(where, submitted)):
+                print(f"{where}: {why}", flush=True)
+                continue
+            stop.cancels = partial(records.cancelled, where, submitted) if submitted is not None else None
+            with _own_output(where, len(runs)):
+                error = _outcome(where, stop)
+            if isinstance(error, Interrupted):
+                if not stop.go_on():
+                    local = isinstance(error, Requeued) and "SUBMITIT_LOCAL_JOB_ID" in os.environ
+                    sys.exit(AGAIN if local else error.status)
+            elif error is not None:
                 failed = True
     if failed:
         sys.exit(1)
+
+
+def _passed_over(where: Path, submitted: float) -> str:
+    if records.cancelled(where, submitted):
+        return "cancelled before it began"
+    with suppress(PathsearchError):  # a damaged record the run itself will name
+        kept = records.record(where)
+        if kept is not None and kept.submitted != submitted:
+            return "submitted again meanwhile, by another job"
+    return ""
+
+
+@contextmanager
+def _own_output(where: Path, runs: int) -> Iterator[None]:
+    """Have a run print into its own log where one process of this machine carries out several."""
+    job = os.environ.get("SUBMITIT_LOCAL_JOB_ID")
+    if job is None or runs == 1:
+        yield
+        return
+    log = where / "jobs" / f"{job}_0_log.out"
+    with ExitStack() as stack:
+        try:
+            log.parent.mkdir(exist_ok=True)
+            stack.enter_context(printed_into(log))
+        except OSError as error:
+            complain(
+                PathsearchError(f"{where}: what it prints is kept here, {log} cannot be written: {error.strerror}")
+            )
+        yield
+
+
+def _outcome(where: Path, stop: Stop) -> Exception | None:
+    """Carry out a run; returns the error it ended by, which has been told."""
+    try:
+        _submitted(where, stop)
+    except PathsearchError as error:
+        complain(error)
+        return error
+    except Exception as error:  # a fault of ours: the other runs may do without
+        traceback.print_exc()
+        return error
+    return None
 
 
 def _submitted(where: Path, stop: Stop) -> None:
@@ -115,9 +171,8 @@ def _alone(where: Path, configured: Configured, stop: Stop) -> "storage.Run":
     job = os.environ.get("SUBMITIT_LOCAL_JOB_ID")
     if job is None:
         return _search(where, stop, *configured())
-    gpus = len([name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name])
     restart = sum(turn.job == job for turn in records.turns(where))
-    with records.turn(where, _begun(where, job, restart, 1, gpus)):
+    with records.turn(where, _begun(where, job, restart, 1, cores(), len(devices(os.environ) or ()))):
         try:
             return _search(where, stop, *configured())
         except Interrupted as error:
@@ -127,10 +182,19 @@ def _alone(where: Path, configured: Configured, stop: Stop) -> "storage.Run":
 
 
 def _search(where: Path, stop: Stop, settings: "RunSettings", folder: Path, stretch: bool) -> "storage.Run":
-    from pathsearch.launch import session
+    from pathsearch.launch.past import beyond, past
     from pathsearch.progress import display
+    from pathsearch.storage.glance import glance
 
     with display(where / "run.log") as watcher:
+        seen = glance(where)
+        if seen is not None and seen.state == "finished":
+            kept = past(where / "path.h5", settings, folder, stretch)
+            if kept is not None and not beyond(kept, settings):
+                watcher.log(f"{kept.file} is finished already")
+                return kept
+        from pathsearch.launch import session  # torch takes seconds to import: not for what is done already
+
         return session.run(settings, where, folder, watcher, stop, stretch)
 
 
@@ -144,8 +208,8 @@ def _on_nodes(
         address = stack.enter_context(nodes.head(where, given, lost)) if given.nodes > 1 else None
         settings, folder, stretch = configured()
         if "SUBMITIT_EXECUTOR" not in os.environ:  # a script of the user's own: `pathsearch jobs` is to know it too
-            config, here = settings.model_dump(mode="json"), str(Path.cwd())
-            known = records.Record("slurm", config, str(folder.resolve()), here, time.time(), job=given.job)
+            config, here, run = settings.model_dump(mode="json"), str(Path.cwd()), str(where.resolve())
+            known = records.Record("slurm", config, str(folder.resolve()), here, time.time(), job=given.job, run=run)
             records.submitted(where, known)
         holder = settings.holder
         if holder.address is None and _wants_ray(settings, folder, given):
@@ -173,9 +237,24 @@ def _wants_ray(settings: "RunSettings", folder: Path, given: Allocation) -> bool
     return placement.placed(settings, placement.size(settings, folder), given.gpus).holder == "ray"
 
 
-def _begun(where: Path, job: str, restart: int, nodes: int, gpus: int) -> records.Turn:
-    now = time.time()
-    return records.Turn(job, restart, socket.gethostname(), os.getpid(), nodes, gpus, now, now, _reached(where))
+def _begun(where: Path, job: str, restart: int, nodes: int, cpus: int, gpus: int) -> records.Turn:
+    """A turn that begins now; cpus, gpus: those of a node."""
+    now, pid = time.time(), os.getpid()
+    boot, started = identity(pid)
+    return records.Turn(
+        job,
+        restart,
+        socket.gethostname(),
+        pid,
+        nodes,
+        nodes * gpus,
+        now,
+        now,
+        _reached(where),
+        cpus=nodes * cpus,
+        boot=boot,
+        started=started,
+    )
 
 
 def _reached(where: Path) -> int:

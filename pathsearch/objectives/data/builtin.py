@@ -1,16 +1,18 @@
 """Data sets that come with libraries, and noise."""
 
-from pathlib import Path
-from typing import Any, Literal
+from __future__ import annotations
 
-import torch
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
 from pydantic import Field
 
 from pathsearch.errors import PathsearchError, one_line
 from pathsearch.files import candidates, expanded, places, there
-from pathsearch.objectives.blame import blamed
-from pathsearch.objectives.data.sets import Data, Split, every_fifth
 from pathsearch.settings import Settings
+
+if TYPE_CHECKING:
+    from pathsearch.objectives.data.sets import Data
 
 
 class Digits(Settings):
@@ -20,7 +22,10 @@ class Digits(Settings):
     augment: bool = Field(False, description="random crop after padding by 4, and random flip")
 
     def load(self, folder: Path = Path()) -> Data:
+        import torch
         from sklearn.datasets import load_digits
+
+        from pathsearch.objectives.data.sets import every_fifth
 
         digits = load_digits()
         inputs = torch.tensor(digits.images / 16.0, dtype=torch.float32)[:, None]
@@ -31,13 +36,16 @@ class Moons(Settings):
     """Two interleaving half moons in the plane (scikit-learn); every fifth point is for testing."""
 
     name: Literal["moons"] = "moons"
-    points: int = Field(1000, ge=10)
-    noise: float = Field(0.1, ge=0)
-    seed: int = 0
+    points: int = Field(1000, ge=10, description="of both moons")
+    noise: float = Field(0.1, ge=0, description="standard deviation added to every coordinate")
+    seed: int = Field(0, description="of the noise")
     augment: bool = Field(False, description="for images only")
 
     def load(self, folder: Path = Path()) -> Data:
+        import torch
         from sklearn.datasets import make_moons
+
+        from pathsearch.objectives.data.sets import every_fifth
 
         inputs, targets = make_moons(self.points, noise=self.noise, random_state=self.seed)
         return every_fifth(torch.tensor(inputs, dtype=torch.float32), torch.tensor(targets, dtype=torch.int64), 2)
@@ -47,12 +55,16 @@ class RandomImages(Settings):
     """Noise with random classes, for benchmarks: the speed of a real data set without its files."""
 
     name: Literal["random"] = "random"
-    shape: tuple[int, int, int] = (3, 32, 32)
-    classes: int = Field(10, ge=2)
-    examples: int = Field(2000, ge=2)
+    shape: tuple[int, int, int] = Field((3, 32, 32), description="channels, height and width")
+    classes: int = Field(10, ge=2, description="as many as there are outputs")
+    examples: int = Field(2000, ge=2, description="of training and test set together")
     augment: bool = Field(False, description="random crop after padding by 4, and random flip")
 
     def load(self, folder: Path = Path()) -> Data:
+        import torch
+
+        from pathsearch.objectives.data.sets import every_fifth
+
         generator = torch.Generator().manual_seed(0)
         images = torch.randint(0, 256, (self.examples, *self.shape), generator=generator, dtype=torch.uint8)
         targets = torch.randint(0, self.classes, (self.examples,), generator=generator)
@@ -68,6 +80,10 @@ class Torchvision(Settings):
     augment: bool = Field(False, description="random crop after padding by 4, and random flip")
 
     def load(self, folder: Path = Path()) -> Data:
+        import torch
+
+        from pathsearch.objectives.data.sets import Data, Split
+
         raw = self._raw(folder)
         splits = []
         for part in raw:
@@ -79,6 +95,8 @@ class Torchvision(Settings):
     def _raw(self, folder: Path) -> list[Any]:
         """Training and test set as torchvision has them, from the first place that holds them."""
         from torchvision import datasets
+
+        from pathsearch.objectives.blame import blamed
 
         kinds = {
             "mnist": datasets.MNIST,

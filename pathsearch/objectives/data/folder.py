@@ -1,16 +1,18 @@
 """Folders of pictures."""
 
-from pathlib import Path
-from typing import Literal
+from __future__ import annotations
 
-import torch
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
 from pydantic import Field
 
 from pathsearch.errors import PathsearchError
 from pathsearch.files import candidates, places
-from pathsearch.objectives.data.pictures import pictures
-from pathsearch.objectives.data.sets import Data, Split
 from pathsearch.settings import Settings
+
+if TYPE_CHECKING:
+    from pathsearch.objectives.data.sets import Data
 
 
 class Folder(Settings):
@@ -25,7 +27,11 @@ class Folder(Settings):
     augment: bool = Field(False, description="random crop after padding by 4, and random flip")
 
     def load(self, folder: Path = Path()) -> Data:
+        import torch
         from torchvision.datasets import ImageFolder
+
+        from pathsearch.objectives.data.pictures import pictures
+        from pathsearch.objectives.data.sets import Data, Split
 
         root = self._root(folder)
         listings = {part: ImageFolder(str(root / part)) for part in ("train", "test")}
@@ -44,5 +50,6 @@ class Folder(Settings):
             if (root / "train").is_dir() and (root / "test").is_dir():
                 return root
         raise PathsearchError(
-            f"no folder {self.root} with train/ and test/ in it {places(self.root, folder)}: set objective.data.root"
+            f"no folders {self.root}/train and {self.root}/test {places(self.root, folder)}: "
+            "objective.data.root must hold train/ and test/"
         )

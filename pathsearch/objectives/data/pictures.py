@@ -34,7 +34,7 @@ def decoded(files: list[str], size: int | None) -> NDArray[np.uint8]:
     """As `pictures`, without a cache."""
     pixels: NDArray[np.uint8] | None = None
     for n, file in enumerate(files):
-        with blamed(f"reading the picture {file}", passing=()):
+        with blamed(f"picture {file} of objective.data", passing=()):
             picture = _decoded(file, size)
         if pixels is None:
             pixels = np.empty((len(files), 3, *picture.shape[:2]), np.uint8)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pathsearch import storage
+from pathsearch.launch.jobs.records import log, record
 from pathsearch.launch.jobs.states import statuses
 from pathsearch.storage.glance import glance
 from tests.commands import SMALL, pathsearch
@@ -47,20 +48,59 @@ def test_a_sweep_is_run_one_after_another(here):
     for run in runs[1:]:
         np.testing.assert_array_equal(storage.read_vectors(run)[0][[0, -1]], ends)
     assert pathsearch("jobs", cwd=folder, **own).stdout.count("COMPLETED") == 3
-    assert "kept in" in pathsearch("logs", "all/seed=1", cwd=folder, **own).stdout
+    until(lambda: "kept in" in own_log(runs[2]), 30)  # it draws its picture
+    for name in ("seed=0", "seed=1"):
+        said = pathsearch("logs", f"all/{name}", cwd=folder, **own).stdout
+        assert [line for line in said.splitlines() if line.startswith("kept in")] == [
+            f"kept in {folder}/all/{name}/path.h5, drawn in {folder}/all/{name}/path.png"
+        ]
+
+
+def test_one_run_of_a_sweep_is_cancelled_and_the_others_go_on(here):
+    folder, own = here
+    sweep = ("--sweep", "seed=0:4", "--cluster", "local", "--out", "all")
+    pathsearch("submit", "slow.yaml", *sweep, cwd=folder, NAP="0.05", **own)
+    runs = [folder / "all" / f"seed={seed}" for seed in range(4)]
+    stepped(runs[0])
+    assert [state(run) for run in runs] == ["RUNNING", "PENDING", "PENDING", "PENDING"]
+    waits = pathsearch("logs", runs[1], cwd=folder, status=1, **own)
+    assert (waits.stdout, "seed=1: nothing is printed yet, it waits (PENDING)" in waits.stderr) == ("", True)
+    assert "will not begin" in pathsearch("cancel", runs[2], cwd=folder, **own).stdout
+    assert [state(run) for run in runs] == ["RUNNING", "PENDING", "CANCELLED", "PENDING"]
+    assert "is asked to end" in pathsearch("cancel", runs[0], cwd=folder, **own).stdout
+    stepped(runs[1])
+    assert [state(run) for run in runs] == ["CANCELLED", "RUNNING", "CANCELLED", "PENDING"]
+    assert "stopped by `pathsearch cancel` at step" in own_log(runs[0])
+    assert not runs[2].joinpath("path.h5").exists()
+    (folder / "hurry").touch()
+    until(lambda: [state(run) for run in runs[1:]] == ["COMPLETED", "CANCELLED", "COMPLETED"], 60, lambda: str(runs))
+    assert "cancelled before it began" in next((folder / "all").glob("jobs-slow/*_0_log.out")).read_text()
+    said = pathsearch("resubmit", "--failed", cwd=folder, status=1, **own).stderr
+    assert "all/seed=0 and 1 more, CANCELLED: name what is to go again" in said
+
+
+def own_log(run):
+    try:
+        return log(run, record(run)).read_text()
+    except OSError:
+        return ""
+
+
+def stepped(run, moves=2):
+    until(lambda: state(run) == "RUNNING" and (seen := glance(run)) is not None and seen.moves >= moves, 60)
 
 
 def test_cancel_and_again(here):
     folder, own = here
     pathsearch("submit", "slow.yaml", "--cluster", "local", "--out", "run", cwd=folder, NAP="0.05", **own)
     run = folder / "run"
-    until(lambda: (seen := glance(run)) is not None and seen.moves > 2)
+    stepped(run)
     # its supervisor gone, the run goes on, and can be ended
     os.kill(int(statuses([run])[0].record.job), signal.SIGKILL)
     assert state(run) == "RUNNING"
     assert "is asked to end" in pathsearch("cancel", "run", cwd=folder, **own).stdout
-    until(lambda: state(run) == "STOPPED", 30, lambda: str(statuses([run])))
-    pathsearch("resubmit", "--failed", cwd=folder, **own)
+    until(lambda: state(run) == "CANCELLED", 30, lambda: str(statuses([run])))
+    pathsearch("resubmit", "run", cwd=folder, **own)
     until(lambda: state(run) == "COMPLETED", 60, lambda: str(statuses([run])))
     assert statuses([run])[0].turns == 2
 

@@ -41,8 +41,11 @@ def test_a_profile_of_the_users_own(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("partitoin: gpu", r"p.yaml: partitoin: no such option \(there are partition, account"),
-        ("nodes: 0", "p.yaml: nodes: .*greater than or equal to 1"),
+        (
+            "partitoin: gpu",
+            r"p.yaml: partitoin: no such option \(did you mean 'partition'\?\): there are partition",
+        ),
+        ("nodes: 0", "p.yaml: nodes: give a whole number at least 1"),
         ("time: soon", "p.yaml: time: 'soon' is no time"),
         ("time: 2", "p.yaml: time: all of it is the 120 s of `warning`"),
         ("- a\n- b", "not a mapping"),

@@ -7,7 +7,8 @@ import pytest
 
 from pathsearch.errors import Interrupted, PathsearchError, Requeued
 from pathsearch.launch.jobs import records
-from pathsearch.launch.jobs.records import Record, Turn, known_runs, record, submitted, turn, turns
+from pathsearch.launch.jobs.records import Record, Turn, record, submitted, turn, turns
+from pathsearch.launch.jobs.registry import known_runs
 
 
 @pytest.fixture(autouse=True)

@@ -2,18 +2,31 @@
 
 import subprocess
 import sys
+from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
 from pathsearch.errors import PathsearchError
 from pathsearch.launch.jobs.listing import cancel
+from pathsearch.launch.jobs.process import identity
 from pathsearch.launch.jobs.records import Record, Turn, submitted, write
 from pathsearch.launch.jobs.states import accounting, judged, queue, statuses
 from pathsearch.storage.glance import Glance
 
 
-def turn(outcome, said=""):
-    return Turn("7", 0, "host", 1, 1, 1, 0.0, 1.0, outcome=outcome, said=said)
+@contextmanager
+def sleeper(*words):
+    """A process that goes on until the end of the block; words: more of its command line."""
+    lives = [sys.executable, "-c", "print(flush=True); input()", *map(str, words)]
+    with subprocess.Popen(lives, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()  # Popen returns a moment before the kernel knows the new command line
+        yield process
+        process.communicate(b"\n")
+
+
+def turn(outcome, said="", last=False):
+    return Turn("7", 0, "host", 1, 1, 1, 0.0, 1.0, outcome=outcome, said=said, last=last)
 
 
 def seen(state):
@@ -40,10 +53,29 @@ def seen(state):
         (None, [turn("stopped", "by SIGTERM")], seen("running"), ("STOPPED", "by SIGTERM")),
         (None, [turn("")], seen("running"), ("LOST", "")),
         (None, [], None, ("LOST", "")),
+        # the shell, or script, that it was started in goes on, and gives it no other turn
+        (("RUNNING", "None"), [turn("stopped", "by SIGINT", last=True)], seen("running"), ("STOPPED", "by SIGINT")),
+        (("RUNNING", "None"), [turn("stopped", "by SIGTERM")], seen("running"), ("RUNNING", "")),
+        (("RUNNING", "None"), [turn("", last=True)], seen("running"), ("RUNNING", "")),
     ],
 )
 def test_the_truth(told, had, shown, judgement):
     assert judged(told, had, shown) == judgement
+
+
+@pytest.mark.parametrize(
+    ("told", "had", "shown", "state"),
+    [
+        (None, [], None, "CANCELLED"),
+        (None, [turn("stopped", "why")], seen("running"), "CANCELLED"),
+        (("CANCELLED", "None"), [turn("")], seen("running"), "CANCELLED"),
+        (("COMPLETING", "None"), [turn("")], seen("running"), "COMPLETING"),
+        (("UNKNOWN", "squeue"), [turn("")], seen("running"), "UNKNOWN"),
+        (None, [turn("finished")], seen("finished"), "COMPLETED"),  # it was too late
+    ],
+)
+def test_one_that_was_cancelled(told, had, shown, state):
+    assert judged(told, had, shown, cancelled=True)[0] == state
 
 
 def test_a_run_whose_record_is_damaged_does_not_hide_the_others(tmp_path, monkeypatch):
@@ -70,20 +102,24 @@ def test_slurm_that_does_not_answer(tmp_path, monkeypatch):
 
 def test_runs_of_one_process_each_have_their_own_state(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    lives = [sys.executable, "-c", "print(flush=True); input()", "submitit"]
     names = ("ended", "under way", "waits")
-    with subprocess.Popen(lives, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        process.stdout.readline()  # Popen returns a moment before the kernel knows the new command line
+    with sleeper() as process:
+        boot, started = identity(process.pid)
         for name, outcome in zip(names, ("failed", "", None), strict=True):
             run = tmp_path / name
             run.mkdir()
-            submitted(run, Record("local", {}, "", "", 1.0, job=str(process.pid)))
+            record = Record("local", {}, "", "", 1.0, job=str(process.pid), boot=boot, started=started)
+            submitted(run, record)
             if outcome is not None:
-                said = Turn(str(process.pid), 0, "host", 1, 1, 1, 0.0, 1.0, outcome=outcome, said="why")
+                said = Turn(str(process.pid), 0, "host", 1, 1, 1, 2.0, 3.0, outcome=outcome, said="why")
                 write(run / "jobs" / "turn-1-0.json", said)
         assert [one.state for one in statuses([tmp_path / name for name in names])] == ["FAILED", "RUNNING", "PENDING"]
-        process.communicate(b"\n")
+        # the same number, another process: a container was started anew, or the machine
+        submitted(tmp_path / "waits", replace(record, started=started - 60))
+        assert statuses([tmp_path / "waits"])[0].state == "LOST"
+        submitted(tmp_path / "waits", replace(record, boot="another"))
+        assert statuses([tmp_path / "waits"])[0].state == "LOST"
+        submitted(tmp_path / "waits", record)
     assert [one.state for one in statuses([tmp_path / name for name in names])] == ["FAILED", "LOST", "LOST"]
     submitted(tmp_path / "waits", Record("local", {}, "", "", 1.0, job="1", host="elsewhere"))
     (one,) = statuses([tmp_path / "waits"])

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from contextlib import nullcontext
 
@@ -10,9 +11,10 @@ import pytest
 from pathsearch import storage
 from pathsearch.errors import Interrupted, PathsearchError, Requeued
 from pathsearch.launch import config
-from pathsearch.launch.jobs import records, work
+from pathsearch.launch.jobs import records, registry, work
 from pathsearch.launch.jobs.allocation import Fate
 from pathsearch.launch.stop import signals
+from pathsearch.machine import cores
 
 STEP = {
     "SLURM_JOB_ID": "41",
@@ -64,7 +66,7 @@ def test_a_run_of_a_plain_script_is_known(tmp_path, monkeypatch):
     assert run(tmp_path / "run", configured).state == "finished"
     (turn,) = records.turns(tmp_path / "run")
     assert (turn.job, turn.outcome, turn.nodes, turn.gpus) == ("41", "finished", 1, 0)
-    assert records.known_runs() == [tmp_path / "run"]
+    assert registry.known_runs() == [tmp_path / "run"]
     assert records.record(tmp_path / "run").job == "41"
 
 
@@ -120,3 +122,98 @@ def test_a_holder_that_leaves_nodes_idle_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("pathsearch.launch.jobs.nodes.head", lambda *arguments: nullcontext("nowhere:1"))
     with pytest.raises(PathsearchError, match="holder serial of this run leaves 2 nodes idle: ask for one node"):
         run(tmp_path / "run", lambda: config.load("two-modes", ["holder=serial"]))
+
+
+def local(monkeypatch, tmp_path, act, runs=("a", "b", "c")):
+    """Carry out runs of a process of this machine, of which each calls `act`; returns status and what was begun."""
+    monkeypatch.setenv("SUBMITIT_LOCAL_JOB_ID", "99")
+    for number, name in ((1, "stdout"), (2, "stderr")):  # pytest's own write past these descriptors
+        monkeypatch.setattr(sys, name, os.fdopen(number, "w", closefd=False, buffering=1))
+    begun = []
+    for name in runs:
+        records.submitted(tmp_path / name, records.Record("local", {}, str(tmp_path), str(tmp_path), 5.0))
+
+    def run(where, configured, stop):
+        begun.append(where.name)
+        print("output of", where.name, flush=True)
+        act(where, stop)
+        if stop.due(0.0):
+            raise Interrupted(f"stopped by {stop.reason}", stop.number)
+
+    monkeypatch.setattr(work, "run", run)
+    with pytest.raises(SystemExit) if act is failing else nullcontext() as raised:
+        work.work([str(tmp_path / name) for name in runs], 5.0)
+    return begun, raised
+
+
+def failing(where, stop):
+    raise PathsearchError(f"{where.name} fails")
+
+
+def test_what_is_cancelled_ends_and_the_others_go_on(tmp_path, monkeypatch, capfd):
+    def act(where, stop):
+        for name in ("a", "b") if where.name == "a" else ():
+            records.cancel(tmp_path / name, records.record(tmp_path / name))
+
+    begun, _ = local(monkeypatch, tmp_path, act, ("a", "b", "c"))
+    assert begun == ["a", "c"]
+    own = {name: tmp_path / name / "jobs" / "99_0_log.out" for name in "abc"}
+    assert own["a"].read_text() == "output of a\npathsearch: stopped by `pathsearch cancel`\n"
+    assert not own["b"].exists()
+    assert capfd.readouterr().out == f"{tmp_path / 'b'}: cancelled before it began\n"
+
+
+def test_a_signal_ends_all_runs_also_where_one_was_cancelled(tmp_path, monkeypatch):
+    def act(where, stop):
+        records.cancel(where, records.record(where))
+        assert stop.due(0.0)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(SystemExit) as raised:
+        local(monkeypatch, tmp_path, act)
+    assert raised.value.code == 130
+
+
+def test_a_run_that_was_submitted_again_meanwhile_is_the_other_jobs(tmp_path, monkeypatch):
+    def act(where, stop):
+        if where.name == "a":
+            anew = records.Record("local", {}, str(tmp_path), str(tmp_path), 6.0)
+            records.submitted(tmp_path / "b", anew)
+            records.cancel(tmp_path / "b", anew)
+
+    assert local(monkeypatch, tmp_path, act)[0] == ["a", "c"]
+
+
+def test_one_that_fails_keeps_no_other_from_running(tmp_path, monkeypatch, capfd):
+    begun, raised = local(monkeypatch, tmp_path, failing)
+    assert (begun, raised.value.code) == (["a", "b", "c"], 1)
+    assert capfd.readouterr().err == ""
+    assert "pathsearch: b fails" in (tmp_path / "b" / "jobs" / "99_0_log.out").read_text()
+
+
+def test_ray_that_is_gone_ends_a_run_that_has_no_other_turn(tmp_path, monkeypatch, capsys):
+    slurm(monkeypatch, requeue=False)
+    found = {}
+
+    def on_nodes(where, configured, given, stop, lost):
+        found["status"] = lost("Ray ended on n1, the first node: out of memory")
+
+    monkeypatch.setattr(work, "_on_nodes", on_nodes)
+    run(tmp_path / "run", configured)
+    assert found["status"] == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == (
+        "pathsearch: Ray ended on n1, the first node: out of memory; "
+        "run the same command again to continue from the last checkpoint"
+    )
+    (turn,) = records.turns(tmp_path / "run")
+    assert (turn.outcome, turn.last, turn.step, turn.cpus) == ("finished", True, "41.0", turn.nodes * cores())
+
+
+def test_a_run_typed_in_a_shell_that_slurm_gave_is_no_job_of_its_own(tmp_path, monkeypatch):
+    slurm(monkeypatch)
+    monkeypatch.setenv("SLURM_PTY_PORT", "4711")
+    monkeypatch.setenv("SLURM_TASK_PID", "1")  # the shell's
+    monkeypatch.setattr(work, "_search", lambda *arguments: "alone")
+    assert run(tmp_path / "run", configured) == "alone"
+    assert registry.known_runs() == []

@@ -1,0 +1,264 @@
+"""From Python: what `connect` and `network` take, refuse, and show."""
+
+import re
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import Dataset, TensorDataset
+
+import pathsearch
+from pathsearch.errors import PathsearchError
+from pathsearch.measure import Plane
+from pathsearch.objectives import device
+from tests.conftest import surface
+
+
+class Net(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+
+
+class Points(Dataset):
+    def __init__(self, inputs, targets):
+        self.inputs, self.targets = inputs, targets
+
+    def __len__(self):
+        return len(self.inputs)
+
+    def __getitem__(self, index):
+        return self.inputs[index], int(self.targets[index])
+
+
+INPUTS = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
+TARGETS = (INPUTS.sum(1) > 0).long()
+ENDS = torch.tensor([-1.0, 0.0]), torch.tensor([1.0, 0.0])
+
+
+def ring(w):
+    return (w @ w + w[1] - 1) ** 2
+
+
+def two_nets():
+    made = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        made.append(Net())
+    return made
+
+
+def network(**more):
+    return pathsearch.network(**{"model": Net, "data": (INPUTS, TARGETS), "device": "cpu", **more})
+
+
+@pytest.mark.parametrize(
+    ("data", "sizes"),
+    [
+        ((INPUTS, TARGETS), (32, 8)),  # every fifth is for testing
+        ((INPUTS.numpy(), TARGETS.numpy()), (32, 8)),
+        (TensorDataset(INPUTS, TARGETS), (32, 8)),
+        (Points(INPUTS, TARGETS), (32, 8)),
+        ((Points(INPUTS, TARGETS), Points(INPUTS[:7], TARGETS[:7])), (40, 7)),
+        (((INPUTS, TARGETS), TensorDataset(INPUTS[:9], TARGETS[:9])), (40, 9)),
+        ({"name": "moons", "points": 10}, (8, 2)),
+    ],
+)
+def test_network_takes_data_sets_of_all_forms(data, sizes):
+    model = "mlp" if isinstance(data, dict) else Net
+    found = network(model=model, data=data)
+    assert (len(found.train), len(found.test)) == sizes
+    assert set(found.measure(found.initial(0))) == set(found.metrics)
+
+
+@pytest.mark.parametrize("model", [Net, lambda: Net(), two_nets()[0], nn.DataParallel(two_nets()[0])])
+def test_network_takes_networks_of_all_forms(model):
+    assert network(model=model).table == network().table
+    if not isinstance(model, nn.Module):
+        assert not torch.equal(network(model=model).initial(0), network(model=model).initial(1))
+
+
+def test_a_module_is_not_changed_and_has_no_other_weights():
+    module = two_nets()[0].eval()
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    objective = network(model=module)
+    pathsearch.connect(objective, *two_nets(), steps=3)
+    assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())
+    assert not module.training
+    with pytest.raises(PathsearchError, match="give network its class"):
+        objective.initial(0)
+
+
+def test_endpoints_of_all_forms_are_the_same_weights(tmp_path):
+    objective, (start, end) = network(), two_nets()
+    torch.save(start.state_dict(), tmp_path / "start.pt")
+    flat = objective.flat(dict(start.named_parameters()))
+    np.save(tmp_path / "start.npy", flat.numpy())
+    forms = [
+        start,
+        nn.DataParallel(start),
+        start.state_dict(),
+        tmp_path / "start.pt",
+        str(tmp_path / "start.npy"),
+        flat,
+    ]
+    found = [pathsearch.connect(objective, form, end, steps=2).pivots for form in forms]
+    for pivots in found[1:]:
+        np.testing.assert_array_equal(pivots, found[0])
+    np.testing.assert_array_equal(found[0][0], flat.numpy())
+
+
+def test_home_folders_are_expanded(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    np.save(tmp_path / "a.npy", ENDS[0].numpy())
+    path = pathsearch.connect(ring, "~/a.npy", [1.0, 0.0], steps=2)
+    np.testing.assert_array_equal(path.pivots[0], [-1.0, 0.0])
+
+
+REFUSED = {
+    "a module as objective": ({"objective": Net()}, "pathsearch.network(model=Net, data=…), not Net itself"),
+    "a class as objective": ({"objective": Net}, "pathsearch.network(model=Net, data=…), not Net itself"),
+    "no objective": ({"objective": None}, "or what pathsearch.network(model=…, data=…) gives, not a NoneType"),
+    "a module for a function": ({"start": Net()}, "start holds weights of a network"),
+    "a state_dict for a function": ({"end": Net().state_dict()}, "end holds weights of a network"),
+    "text": ({"start": ["a", "b"]}, "reading start raised ValueError"),
+    "a file that is not there": ({"end": "nothing.npy"}, "nothing.npy"),
+    "other lengths": ({"end": [1.0, 2.0, 3.0]}, "end has shape (3,), the objective's weights have shape (2,)"),
+    "an infinite weight": ({"end": [1.0, np.inf]}, "end has weights that are not finite"),
+    "a file for through": ({"through": "x.npy"}, "through is to be a list of points"),
+    "no function to watch": ({"watch": 3}, "watch is to be a function"),
+    "another method": ({"method": "nep"}, "method: no 'nep' (did you mean 'neb'?): there are linear,"),
+    "another option": ({"method": {"name": "neb", "image": 3}}, "method: image: no such option of neb"),
+    "no optimizer": ({"optimizer": 3}, "optimizer: give sgd | adam | fire | lbfgs"),
+    "steps of another kind": ({"steps": "many"}, "connect: steps: give a whole number at least 0"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_connect_refuses_in_its_own_words(case):
+    options, says = REFUSED[case]
+    with pytest.raises(PathsearchError, match=re.escape(says)) as caught:
+        pathsearch.connect(**{"objective": ring, "start": ENDS[0], "end": ENDS[1], **options})
+    assert "\n" not in str(caught.value)
+
+
+def test_connect_refuses_a_module_of_another_structure():
+    with pytest.raises(PathsearchError, match="start"):
+        pathsearch.connect(network(), nn.Linear(3, 2), Net())
+
+
+REFUSED_NETWORKS = {
+    "nothing": ({"model": None}, "network: model is to be a name, a module, its class or a function"),
+    "another option": ({"modle": Net}, "network: modle: no such option (did you mean 'model'?): there are loss,"),
+    "another device": ({"device": "gpu"}, "network: device: no 'gpu' (did you mean 'cpu'?): there are auto, cpu, cuda"),
+    "another model": ({"model": "mlb"}, "network: model: name: no built-in model 'mlb' (did you mean 'mlp'?)"),
+    "other data": ({"data": "digit"}, "network: data: no 'digit' (did you mean 'digits'?): there are digits,"),
+    "a tensor": ({"data": INPUTS}, "network: data is to be a name, a torch Dataset, a pair of tensors"),
+    "tensors that do not go together": ({"data": (INPUTS, TARGETS[:3])}, "(40, 3) inputs do not go with (3,) targets"),
+    "too few": ({"data": (INPUTS[:3], TARGETS[:3])}, "less than 5 examples"),
+    "a function of something": ({"model": lambda: 3}, "must make an nn.Module, it made int"),
+    "another precision": ({"precision": "tf3"}, "no 'tf3' (did you mean 'tf32'?): there are float32, tf32"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED_NETWORKS)
+def test_network_refuses_in_its_own_words(case):
+    options, says = REFUSED_NETWORKS[case]
+    with pytest.raises(PathsearchError, match=re.escape(says)):
+        network(**options)
+    with pytest.raises(PathsearchError, match="data is needed"):
+        pathsearch.network(model=Net)
+
+
+@pytest.mark.parametrize("t", [-0.1, 1.1, np.nan, np.inf, [0.5, 2.0], [[0.5]], "middle"])
+def test_a_path_has_no_points_outside_of_itself(t):
+    path = pathsearch.connect(ring, *ENDS, steps=2)
+    with pytest.raises(PathsearchError):
+        path.points(t)
+    assert path.points(0.5).shape == (1, 2)
+
+
+def test_measuring_refuses_in_its_own_words():
+    path = pathsearch.connect(ring, *ENDS, steps=2)
+    for options, says in (({"points": 1}, "points: give a whole number at least 2"), ({"tolerance": 0}, "above 0")):
+        for measured in (path.profile, path.straight_line):
+            with pytest.raises(PathsearchError, match=says):
+                measured(**options)
+
+
+def test_what_is_shown_of_objects_is_a_line():
+    path = pathsearch.connect(ring, *ENDS, method={"name": "neb", "images": 3}, steps=2)
+    plane = Plane(np.zeros(3), np.zeros(3), {"loss": np.zeros((3, 3))}, {})
+    shown = [repr(each) for each in (path, path.profile(), path.history[-1], surface("circle"), network(), plane)]
+    assert shown[0] == "Path(polygon, 5 pivots of 2 weights, step budget used, 9 gradients)"
+    assert shown[3] == "FunctionObjective(circle of 2 weights, float64 on cpu)"
+    assert shown[4] == "NetworkObjective(26 weights, 32 training and 8 test examples, float32 on cpu)"
+    for text in shown:
+        assert "\n" not in text
+        assert len(text) < 110
+    assert path == path
+
+
+def flags():
+    return torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+
+
+@pytest.fixture
+def torch_as_it_was():
+    yield
+    device.prepare("float32")
+
+
+@pytest.mark.usefixtures("torch_as_it_was")
+def test_both_doors_set_the_precision():
+    torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = True, True
+    objective = network()
+    assert flags() == (False, False)
+    assert (torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark) == (True, False)
+    coarse = network(precision="tf32")
+    assert flags() == (True, True)
+    path = pathsearch.connect(objective, *two_nets(), steps=1)
+    assert flags() == (False, False)
+    pathsearch.connect(coarse, *two_nets(), steps=1)
+    assert flags() == (True, True)
+    path.profile(points=3)
+    assert flags() == (False, False)
+
+
+@pytest.mark.usefixtures("torch_as_it_was")
+@pytest.mark.parametrize("precision", ["float32", "tf32"])
+@pytest.mark.parametrize("set_before", ["nothing", "whole", "products", "convolutions"])
+def test_precision_is_set_whatever_was_set_before(set_before, precision):
+    newer = hasattr(torch.backends, "fp32_precision")
+    if set_before == "whole" and newer:
+        torch.backends.fp32_precision = "tf32"
+    elif set_before == "products":
+        torch.set_float32_matmul_precision("medium")
+    elif set_before == "convolutions" and newer:
+        torch.backends.cudnn.conv.fp32_precision = "tf32"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        device.prepare(precision)
+        assert flags() == (precision == "tf32",) * 2  # what torch.compile asks by
+        assert torch.get_float32_matmul_precision() == ("high" if precision == "tf32" else "highest")
+        if newer:
+            for part in (torch.backends.cudnn.conv, torch.backends.cudnn.rnn, torch.backends.cuda.matmul):
+                assert (part.fp32_precision == "tf32") == (precision == "tf32")
+
+
+def test_threads_are_no_more_than_cores_unless_the_user_says(monkeypatch):
+    asked = []
+    monkeypatch.setattr(device, "cores", lambda: 2)
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    for name in device.THREADS:
+        monkeypatch.delenv(name, raising=False)
+    for threads, wanted in ((8, [2]), (2, []), (1, [])):  # fewer stay: bits depend on how many
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        asked.clear()
+        device.prepare("float32")
+        assert asked == wanted
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
+    monkeypatch.setenv("OMP_NUM_THREADS", "8")
+    device.prepare("float32")
+    assert asked == []
