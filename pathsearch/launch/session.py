@@ -265,7 +265,8 @@ class _Session:
             self.summary |= figures
             if warning:
                 self.watcher.log(warning)
-            self._save(position, "running")
+            if figures:  # else it comes last, and is kept with the rest
+                self._save(position, "running")
         self.summary["chord"] = float(np.sqrt(chords[-1, -1]))
         self.summary["disagreement"] = measure.disagreement(self.holder, position.pivots)
         rows = {"start": 0, "end": position.pivots - 1}
