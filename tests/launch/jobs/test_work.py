@@ -50,7 +50,7 @@ def run(where, settings):
 
 
 def configured():
-    return config.load("two-modes", ["measure.plane=0"])
+    return *config.load("two-modes", ["measure.plane=0"]), False
 
 
 def interrupted(number=signal.SIGUSR2):
@@ -121,7 +121,7 @@ def test_a_holder_that_leaves_nodes_idle_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "2")
     monkeypatch.setattr("pathsearch.launch.jobs.nodes.head", lambda *arguments: nullcontext("nowhere:1"))
     with pytest.raises(PathsearchError, match="holder serial of this run leaves 2 nodes idle: ask for one node"):
-        run(tmp_path / "run", lambda: config.load("two-modes", ["holder=serial"]))
+        run(tmp_path / "run", lambda: (*config.load("two-modes", ["holder=serial"]), False))
 
 
 def local(monkeypatch, tmp_path, act, runs=("a", "b", "c")):
