@@ -142,13 +142,13 @@ def test_the_commands_options(finished_run, tmp_path, monkeypatch, capsys):
 def test_an_unfinished_run_is_drawn_as_far_as_it_is(finished_run):
     figure = picture(unfinished(finished_run, "plane", "shadow", "linear", "path"))
     assert titles(figure) == ["loss along the path, not measured yet", "convergence"]
-    assert "unfinished" in figure.get_suptitle()
+    assert "interrupted" in figure.get_suptitle()
     (line,) = figure.axes[0].get_lines()
     np.testing.assert_array_equal(line.get_ydata(), finished_run.groups["history"]["loss"][-1])
     figure = picture(unfinished(finished_run, "plane", "shadow", "linear"))
     assert titles(figure) == ["loss along the path", "convergence"]
     assert len(figure.axes[0].get_lines()) == 1
-    assert "unfinished" in picture(unfinished(finished_run), ["plane"]).get_suptitle()
+    assert "interrupted" in picture(unfinished(finished_run), ["plane"]).get_suptitle()
 
 
 def test_one_step_of_a_training_can_be_seen(finished_run):

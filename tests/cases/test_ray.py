@@ -195,11 +195,11 @@ def failing(folder, left):
         "steps": 5,
         "checkpoint": {"steps": 1},
     }
-    return lambda: (config.validated(values, "test"), folder)
+    return lambda: (config.validated(values, "test"), folder, False)
 
 
 def test_a_device_that_fails_in_this_process(tmp_path):
-    settings, folder = failing(tmp_path, 12)()
+    settings, folder, _ = failing(tmp_path, 12)()
     with pytest.raises(MachineLost) as caught:
         session.run(settings, tmp_path / "run", folder, Watcher(), Stop())
     said = str(caught.value)

@@ -9,9 +9,8 @@ import resource
 import numpy as np
 import pytest
 
-from pathsearch import plots, progress, storage
+from pathsearch import locks, plots, progress, storage
 from pathsearch.errors import PathsearchError
-from pathsearch.launch import session
 from pathsearch.storage.glance import glance
 from pathsearch.storage.writer import Rows
 
@@ -218,14 +217,14 @@ def test_a_file_that_is_open_elsewhere_in_the_process_is_read(finished_run):
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, 524, errno.ENOSYS, errno.EINVAL, errno.EIO])
 def test_a_folder_without_locks_is_used(number, tmp_path, monkeypatch):
     monkeypatch.setattr("fcntl.flock", failing(number))
-    with session._alone(tmp_path / "run"):
+    with locks.alone(tmp_path / "run"):
         assert (tmp_path / "run").is_dir()
 
 
 @pytest.mark.parametrize("number", [errno.EWOULDBLOCK, errno.EAGAIN])
 def test_a_folder_in_use_is_not(number, tmp_path, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", failing(number))
-    with pytest.raises(PathsearchError, match="another process"), session._alone(tmp_path):
+    with pytest.raises(PathsearchError, match="another process"), locks.alone(tmp_path):
         pass
 
 

@@ -50,7 +50,7 @@ def test_a_run_on_a_ray_of_its_own_that_dies(tmp_path):
     done = tmp_path / "run" / "path.h5"
     process = started(*arguments, cwd=tmp_path, environment=environment, err=said)
     until(lambda: done.exists() and storage.read(done).position["moves"] >= 20)
-    below = clusters.descendants(process.pid)
+    below = [one.pid for one in clusters.descendants(process.pid)]
     assert len(called(below, "ray::Worker")) == 2
     # 127.0.0.1, alone and as IPv6 has it
     assert listening([process.pid, *below]) == {"0100007F", "0000000000000000FFFF00000100007F"}
