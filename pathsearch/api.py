@@ -13,7 +13,6 @@ from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 from torch import nn
 
 from pathsearch.errors import PathsearchError
-from pathsearch.faults import faults
 from pathsearch.files import expanded
 from pathsearch.holders import Holder, SerialHolder
 from pathsearch.holders.protocol import pivots
@@ -31,6 +30,7 @@ from pathsearch.objectives.network import NetworkObjective
 from pathsearch.objectives.opening import bare, data_of, given, model_of
 from pathsearch.objectives.opening import network as opened
 from pathsearch.optimizers import Optimizer
+from pathsearch.refusals import refused
 from pathsearch.search import Position, Report, search
 from pathsearch.settings import Settings, named
 
@@ -202,13 +202,7 @@ def _weights(point: Any, side: str, objective: Objective) -> NDArray[Any]:
         vector = objective.flat(values).cpu().double().numpy()
     else:
         vector = _vector(point, side)
-    if vector.shape != (objective.size,):
-        raise PathsearchError(
-            f"{side} has shape {vector.shape}, the objective's weights have shape ({objective.size},)"
-        )
-    if not np.isfinite(vector).all():
-        raise PathsearchError(f"{side} has weights that are not finite")
-    return vector
+    return endpoints.checked(vector, side, objective)
 
 
 def _file(point: Any) -> str | FromRun | None:
@@ -235,4 +229,4 @@ def _settings(kind: Any, value: Any, what: str) -> Any:
     try:
         return TypeAdapter(kind).validate_python(named(value))
     except ValidationError as error:
-        raise PathsearchError(f"{what}: {faults(error, kind)}") from None
+        raise PathsearchError(f"{what}: {refused(error, kind)}") from None

@@ -16,10 +16,10 @@ from typer.core import TyperGroup
 
 from pathsearch import cli_extend, cli_jobs
 from pathsearch.errors import PathsearchError, described, one_line
-from pathsearch.faults import number
 from pathsearch.files import expanded
 from pathsearch.launch.jobs import work
 from pathsearch.launch.stop import signals
+from pathsearch.refusals import number
 from pathsearch.settings import one_of
 
 if TYPE_CHECKING:

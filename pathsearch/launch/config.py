@@ -9,9 +9,9 @@ from omegaconf import OmegaConf
 from pydantic import ValidationError
 
 from pathsearch.errors import PathsearchError, one_line
-from pathsearch.faults import faults
 from pathsearch.files import expanded
 from pathsearch.launch.settings import RunSettings
+from pathsearch.refusals import refused
 from pathsearch.settings import meant, one_of
 
 NAMED = ("objective", "objective.model", "objective.data", "method", "optimizer", "holder")
@@ -70,7 +70,7 @@ def validated(values: Any, source: str) -> RunSettings:
     try:
         return RunSettings.model_validate(values)
     except ValidationError as error:
-        raise PathsearchError(f"{source}: {faults(error, RunSettings)}") from None
+        raise PathsearchError(f"{source}: {refused(error, RunSettings)}") from None
 
 
 def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:

@@ -35,7 +35,7 @@ def brought(point: Point, side: str, objective: Objective, folder: Path) -> Brou
     Raises PathsearchError where it does not fit the objective, or shares less with another endpoint than it has to.
     """
     if isinstance(point, list):
-        return Brought(_checked(np.asarray(point, dtype=float), side, objective))
+        return Brought(checked(np.asarray(point, dtype=float), f"endpoints.{side}", objective))
     if isinstance(point, FromRun):
         return Brought(_pivot(found(point.run, folder), point.pivot, side, objective))
     file = found(point, folder)
@@ -49,7 +49,7 @@ def brought(point: Point, side: str, objective: Objective, folder: Path) -> Brou
             return _fitted(held, file, side, objective)
         if vector is None:
             raise PathsearchError(f"{file} holds no single vector of weights, and only a network takes others")
-    return Brought(_checked(vector, side, objective))
+    return Brought(checked(vector, f"endpoints.{side}", objective))
 
 
 def first_size(endpoints: Endpoints | None, folder: Path) -> int | None:
@@ -101,7 +101,7 @@ def _pivot(where: Path, pivot: int, side: str, objective: Objective) -> NDArray[
         pivots = len(kept.weights)
         if not -pivots <= pivot < pivots:
             raise PathsearchError(f"endpoints.{side}: {where} has {pivots} pivots, none numbered {pivot}")
-        return _checked(kept.weights[pivot], side, objective)
+        return checked(kept.weights[pivot], f"endpoints.{side}", objective)
 
 
 def look_for(points: Endpoints | None, folder: Path) -> None:
@@ -139,7 +139,7 @@ def _fitted(held: Any, file: Path, side: str, network: NetworkObjective) -> Brou
     needed = [name for name in own if state[name].ndim or state[name].is_floating_point()]
     whole = needed and all(name in values for name in needed)
     buffers = {name: values[name].to(state[name].dtype).numpy() for name in own if whole and name in values}
-    return Brought(_checked(network.flat(values).cpu().numpy(), side, network), buffers)
+    return Brought(checked(network.flat(values).cpu().numpy(), f"endpoints.{side}", network), buffers)
 
 
 @contextmanager
@@ -151,13 +151,14 @@ def _about(side: str) -> Iterator[None]:
         raise PathsearchError(said if said.startswith("endpoints.") else f"endpoints.{side}: {said}") from error
 
 
-def _checked(vector: NDArray[Any], side: str, objective: Objective) -> NDArray[Any]:
+def checked(vector: NDArray[Any], what: str, objective: Objective) -> NDArray[Any]:
+    """The same weights [M]; raises PathsearchError, which calls them `what`, where the objective cannot take them."""
     if vector.dtype.kind not in "fiu":
-        raise PathsearchError(f"endpoints.{side} has elements of type {vector.dtype}, not real numbers")
+        raise PathsearchError(f"{what} has elements of type {vector.dtype}, not real numbers")
     if vector.shape != (objective.size,):
         raise PathsearchError(
-            f"endpoints.{side} has shape {vector.shape}, the objective's weights have shape ({objective.size},)"
+            f"{what} has shape {vector.shape}, the objective's weights have shape ({objective.size},)"
         )
     if not np.isfinite(vector).all():
-        raise PathsearchError(f"endpoints.{side} has weights that are not finite")
+        raise PathsearchError(f"{what} has weights that are not finite")
     return vector

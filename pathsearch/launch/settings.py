@@ -4,11 +4,11 @@ from typing import Annotated, Any, Literal, Union
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationError, model_validator
 
-from pathsearch.faults import faults
 from pathsearch.holders.settings import HolderSettings
 from pathsearch.methods import Bezier, Method
 from pathsearch.objectives import NetworkSettings, ObjectiveSettings
 from pathsearch.optimizers import Adam, Optimizer, Sgd
+from pathsearch.refusals import refused
 from pathsearch.settings import Settings, named
 
 
@@ -129,7 +129,7 @@ class RunSettings(Settings):
         try:
             self.method.stages(self.optimizer, self.steps, self.tolerance)
         except ValidationError as error:  # a cycle's changes do not fit the optimiser
-            raise ValueError(f"method.cycles: {faults(error, type(self.optimizer), 'optimizer')}") from error
+            raise ValueError(f"method.cycles: {refused(error, type(self.optimizer), 'optimizer')}") from error
         return self
 
 

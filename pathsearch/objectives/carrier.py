@@ -131,7 +131,7 @@ def dense(tensor: Tensor) -> Tensor:
     return tensor if tensor.layout == torch.strided else tensor.to_dense()
 
 
-def fitted(value: Tensor, like: Tensor) -> Tensor:
+def cast(value: Tensor, like: Tensor) -> Tensor:
     """A value as another tensor is: its precision, device and layout."""
     value = value.to(like.device, like.dtype)
     return value if like.layout == torch.strided else value.to_sparse(layout=like.layout)

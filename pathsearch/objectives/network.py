@@ -14,7 +14,7 @@ from pathsearch.errors import PathsearchError
 from pathsearch.numerics.seeds import Key, derive
 from pathsearch.objectives.batches import Batches
 from pathsearch.objectives.blame import blamed
-from pathsearch.objectives.carrier import Carrier, State, dense, fitted, same
+from pathsearch.objectives.carrier import Carrier, State, cast, dense, same
 from pathsearch.objectives.data import Data
 from pathsearch.objectives.losses import LOSSES, classes, refuse_outputs
 from pathsearch.objectives.memory import allocations
@@ -175,7 +175,7 @@ class NetworkObjective:
     def measure_with(self, weights: Tensor, buffers: dict[str, NDArray[Any]]) -> dict[str, float]:
         """As `measure`, with given buffers: an endpoint with the running statistics it was saved with."""
         given = {name: torch.from_numpy(value) for name, value in buffers.items() if name in self.state}
-        state = {**self.state, **{name: fitted(value, self.state[name]) for name, value in given.items()}}
+        state = {**self.state, **{name: cast(value, self.state[name]) for name, value in given.items()}}
         return self._fitting(lambda chunk: self._measured(weights, state, chunk))
 
     def predictions(self, weights: Tensor) -> NDArray[np.int64] | None:
@@ -218,7 +218,7 @@ class NetworkObjective:
                 raise PathsearchError(f"{what} has shape {tuple(value.shape)}, the network's has {tuple(mine.shape)}")
             if value.is_complex() and not mine.is_complex():
                 raise PathsearchError(f"{what} is complex, the network's is not")
-            taken[name] = fitted(value, mine)
+            taken[name] = cast(value, mine)
             if name in self._adopted and not same(mine, taken[name]):
                 if self._matters(name, taken[name]):
                     raise PathsearchError(f"{what} differs from the other endpoint's: no path joins them")

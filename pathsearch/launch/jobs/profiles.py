@@ -9,10 +9,10 @@ import yaml
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from pathsearch.errors import PathsearchError, one_line
-from pathsearch.faults import faults
 from pathsearch.files import expanded
 from pathsearch.launch.jobs import sbatch
 from pathsearch.launch.jobs.records import LOCAL
+from pathsearch.refusals import refused
 from pathsearch.settings import Settings
 
 
@@ -92,7 +92,7 @@ def profile(values: dict[str, Any], options: dict[str, Any], source: str) -> Pro
     try:
         return Profile.model_validate({**values, **options})
     except ValidationError as error:
-        raise PathsearchError(f"{source}: {faults(error, Profile)}") from None
+        raise PathsearchError(f"{source}: {refused(error, Profile)}") from None
 
 
 def minutes(said: str) -> int:

@@ -11,7 +11,7 @@ from pathsearch.settings import meant, one_of
 PYDANTICS = get_args(core_schema.ErrorType)
 
 
-def faults(error: ValidationError, kind: Any, prefix: str = "") -> str:
+def refused(error: ValidationError, kind: Any, prefix: str = "") -> str:
     """Every key at fault, below `prefix`, and what it may be; `kind` is the declaration that was not met."""
     said = dict(_fault(dict(fault), list(members(kind)), prefix) for fault in error.errors(include_url=False))
     return "; ".join(f"{key}{text}" for key, text in said.items())
