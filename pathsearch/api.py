@@ -16,8 +16,6 @@ from pathsearch.errors import PathsearchError
 from pathsearch.files import expanded
 from pathsearch.holders import Holder, SerialHolder
 from pathsearch.holders.protocol import pivots
-from pathsearch.launch import endpoints
-from pathsearch.launch.settings import Endpoints, FromRun
 from pathsearch.measure import Profile, measured_line, measured_path
 from pathsearch.methods import Method
 from pathsearch.numerics.curves import CURVES
@@ -31,7 +29,9 @@ from pathsearch.objectives.opening import bare, data_of, given, model_of
 from pathsearch.objectives.opening import network as opened
 from pathsearch.optimizers import Optimizer
 from pathsearch.refusals import refused
-from pathsearch.search import Position, Report, search
+from pathsearch.run import endpoints
+from pathsearch.run.settings import Endpoints, FromRun
+from pathsearch.search import State, Step, search
 from pathsearch.settings import Settings, named
 
 Loss = Callable[[torch.Tensor], torch.Tensor]
@@ -65,7 +65,7 @@ class Path:
     curve: str
     converged: bool
     evaluations: int
-    history: list[Report]
+    history: list[Step]
     holder: Holder
     precision: str
 
@@ -83,13 +83,13 @@ class Path:
         """Every metric along the path, refined around the saddle until it is known to `tolerance`."""
         asked = _settings(_Points, {"points": points, "tolerance": tolerance}, "profile")
         prepare(self.precision)
-        return measured_path(self.holder, self.curve, self.holder.chords(), asked.points, asked.tolerance)
+        return measured_path(self.holder, self.curve, self.holder.inner_products(), asked.points, asked.tolerance)
 
     def straight_line(self, points: int = 61, tolerance: float | None = None) -> Profile:
         """The same along the straight line between the endpoints."""
         asked = _settings(_Points, {"points": points, "tolerance": tolerance}, "straight_line")
         prepare(self.precision)
-        return measured_line(self.holder, self.holder.chords(), asked.points, asked.tolerance)
+        return measured_line(self.holder, self.holder.inner_products(), asked.points, asked.tolerance)
 
     def __repr__(self) -> str:
         count, size = self.pivots.shape
@@ -107,7 +107,7 @@ def connect(
     tolerance: float | None = 1e-2,
     seed: int = 0,
     through: Any = (),
-    watch: Callable[[Report], None] = lambda report: None,
+    watch: Callable[[Step], None] = lambda step: None,
 ) -> Path:
     """Find a low-loss path from `start` to `end`.
 
@@ -120,7 +120,7 @@ def connect(
     budget = _settings(_Budget, {"steps": steps, "tolerance": tolerance, "seed": seed}, "connect")
     chosen = _settings(Method, method, "method")
     if not callable(watch):
-        raise PathsearchError(f"watch is to be a function of a report, not a {type(watch).__name__}")
+        raise PathsearchError(f"watch is to be a function of a step, not a {type(watch).__name__}")
     if isinstance(through, (str, Mapping, nn.Module)) or not isinstance(through, Iterable):
         raise PathsearchError("through is to be a list of points, each as start and end")
     points = {"start": start, **{f"through[{n}]": point for n, point in enumerate(through)}, "end": end}
@@ -136,13 +136,13 @@ def connect(
     chain = chain if stages else chain[[0, -1]]  # a straight line is not bent
     holder = SerialHolder(ready)
     holder.load(chain, [], {})
-    position, history = Position(pivots=len(chain)), []
-    for report in search(holder, stages, position, budget.seed, ready.stochastic):
-        history.append(report)
-        position = report.stage_done()
-        watch(report)
-    found = pivots(holder, position.pivots)
-    return Path(found, chosen.curve, position.converged, position.evaluations, history, holder, precision)
+    state, history = State(pivots=len(chain)), []
+    for step in search(holder, stages, state, budget.seed, ready.stochastic):
+        history.append(step)
+        state = step.stage_done()
+        watch(step)
+    found = pivots(holder, state.pivots)
+    return Path(found, chosen.curve, state.converged, state.evaluations, history, holder, precision)
 
 
 def network(**options: Any) -> NetworkObjective:

@@ -17,13 +17,13 @@ from typer.core import TyperGroup
 from pathsearch import cli_extend, cli_jobs
 from pathsearch.errors import PathsearchError, described, one_line
 from pathsearch.files import expanded
-from pathsearch.launch.jobs import work
-from pathsearch.launch.stop import signals
+from pathsearch.jobs import work
 from pathsearch.refusals import number
+from pathsearch.run.stop import signals
 from pathsearch.settings import one_of
 
 if TYPE_CHECKING:
-    from pathsearch.launch.settings import RunSettings
+    from pathsearch.run.settings import RunSettings
 
 USAGE = 2  # exit status where the command line itself is wrong
 WRONG_USAGE = typer.BadParameter.__mro__[1]  # the exception of all kinds of it; typer has a copy of click or click
@@ -53,7 +53,7 @@ Folder = Annotated[Path, typer.Argument(metavar="RUN", parser=expanded, help="A 
 
 def _config_names(incomplete: str) -> Iterable[str]:
     """For the shell to complete."""
-    from pathsearch.launch.config import builtin_configs
+    from pathsearch.run.config import builtin_configs
 
     return [name for name in builtin_configs() if name.startswith(incomplete)]
 
@@ -89,7 +89,7 @@ def run(
     with signals() as stop:
         found = work.run(cli_jobs.folder_of(name, out), lambda: (*_loaded(name, overrides), False), stop)
     if found is not None:
-        from pathsearch.launch.finish import finish
+        from pathsearch.run.finish import finish
 
         finish(found)
 
@@ -100,7 +100,7 @@ def show(
 ) -> None:
     """What a run has found."""
     from pathsearch import report, storage
-    from pathsearch.launch.finish import say
+    from pathsearch.run.finish import say
 
     found = storage.read(where)
     if as_json:
@@ -144,7 +144,7 @@ def list_configs(
     ] = None,
 ) -> None:
     """The built-in configurations, or the text of one."""
-    from pathsearch.launch.config import builtin_configs, text
+    from pathsearch.run.config import builtin_configs, text
 
     if name is not None:
         print(text(name).rstrip())
@@ -162,7 +162,7 @@ def list_options(
     schema: Annotated[bool, typer.Option("--schema", help="The JSON schema of a configuration, for editors.")] = False,
 ) -> None:
     """The options of a configuration: name, default, what it takes, meaning."""
-    from pathsearch.launch import options
+    from pathsearch.run import options
 
     if schema:
         print(options.schema())
@@ -187,9 +187,9 @@ def measure_speed(
 
     import torch
 
-    from pathsearch.bench import coordination as sleeping
-    from pathsearch.bench import network
-    from pathsearch.bench.figures import rounded
+    from pathsearch.cost import coordination as sleeping
+    from pathsearch.cost import network
+    from pathsearch.cost.figures import rounded
     from pathsearch.machine import cores
     from pathsearch.objectives import importable
 
@@ -205,7 +205,7 @@ def measure_speed(
 
 
 def _loaded(name: str, overrides: list[str]) -> tuple["RunSettings", Path]:
-    from pathsearch.launch import config
+    from pathsearch.run import config
 
     return config.load(name, overrides)
 

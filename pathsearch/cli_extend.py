@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from pathsearch.launch.jobs import work
-from pathsearch.launch.stop import signals
+from pathsearch.jobs import work
+from pathsearch.run.stop import signals
 
 if TYPE_CHECKING:
-    from pathsearch.launch.extend import Asked
+    from pathsearch.run.extend import Asked
 
 Changes = Annotated[
     Optional[list[str]], typer.Argument(metavar="[KEY=VALUE]...", help="steps=+1000, steps=5000, tolerance=1e-4.")
@@ -24,13 +24,13 @@ def extend(
     folder = (where.parent if where.name == "path.h5" else where).expanduser().resolve()
 
     def asked() -> "Asked":
-        from pathsearch.launch.extend import extended
+        from pathsearch.run.extend import extended
 
         return extended(folder, list(changes or []))
 
     with signals() as stop:
         found = work.run(folder, asked, stop)
     if found is not None:
-        from pathsearch.launch.finish import finish
+        from pathsearch.run.finish import finish
 
         finish(found)

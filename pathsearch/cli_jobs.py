@@ -10,8 +10,8 @@ import typer
 
 from pathsearch.errors import PathsearchError, complain, needed
 from pathsearch.files import expanded
-from pathsearch.launch.jobs import listing
-from pathsearch.launch.jobs.logs import print_log
+from pathsearch.jobs import listing
+from pathsearch.jobs.logs import print_log
 
 DEFAULT = "digits"
 One = TypeVar("One")
@@ -69,8 +69,8 @@ def submit(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print script and GPU-hours, submit nothing.")] = False,
 ) -> None:
     """Run on a cluster: as a job of SLURM, or as a process of this machine (--cluster local)."""
-    from pathsearch.launch import config
-    from pathsearch.launch.jobs import profiles
+    from pathsearch.jobs import profiles
+    from pathsearch.run import config
 
     options = {
         "nodes": nodes,
@@ -89,11 +89,11 @@ def submit(
     settings, folder = config.load(name, overrides)
     # here, not above: torch and Submitit take seconds, which the other commands and a slip of the pen do without
     with needed("submitit", "submitting a run"):
-        from pathsearch.launch.jobs import submit
+        from pathsearch.jobs import submit
 
     asked = submit.Submission(Path(name).stem, settings, folder, root, cluster or "slurm", profile)
     if sweep:
-        from pathsearch.launch.jobs import sweeps
+        from pathsearch.jobs import sweeps
 
         runs = {below: config.load(name, overrides + more)[0] for below, more in sweeps.combinations(sweep).items()}
         sweeps.refuse_equal(runs)
@@ -153,7 +153,7 @@ def resubmit(
     if not runs and not failed:
         raise PathsearchError("name runs to submit again, or --failed for all below this folder that failed")
     with needed("submitit", "submitting a run"):
-        from pathsearch.launch.jobs import resubmit
+        from pathsearch.jobs import resubmit
 
     known = listing.wanted(runs)
     if not runs and not everywhere:

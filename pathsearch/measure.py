@@ -99,29 +99,29 @@ def known_points(arrays: dict[str, Array]) -> Known:
     return {key: {name: float(values[i]) for name, values in metrics.items()} for i, key in enumerate(keys)}
 
 
-def measured_path(holder: Measures, curve: str, chords: Array, points: int, tolerance: float | None) -> Profile:
+def measured_path(holder: Measures, curve: str, products: Array, points: int, tolerance: float | None) -> Profile:
     """The profile of the holder's path; tolerance as in `_measured`."""
-    pivots = len(chords)
+    pivots = len(products)
     start = profiles.measuring_points(pivots, points)
-    return _measured(holder, lambda t: CURVES[curve](t, pivots), start, chords, tolerance)
+    return _measured(holder, lambda t: CURVES[curve](t, pivots), start, products, tolerance)
 
 
-def measured_line(holder: Measures, chords: Array, points: int, tolerance: float | None) -> Profile:
+def measured_line(holder: Measures, products: Array, points: int, tolerance: float | None) -> Profile:
     """The profile of the straight line between the first and the last pivot."""
 
     def ends(t: Array) -> Array:
-        mixture = np.zeros((len(t), len(chords)))
+        mixture = np.zeros((len(t), len(products)))
         mixture[:, 0], mixture[:, -1] = 1.0 - t, t
         return mixture
 
-    return _measured(holder, ends, np.linspace(0.0, 1.0, points), chords, tolerance)
+    return _measured(holder, ends, np.linspace(0.0, 1.0, points), products, tolerance)
 
 
 def _measured(
     holder: Measures,
     mixture: Callable[[Array], Array],
     t: Array,
-    chords: Array,
+    products: Array,
     tolerance: float | None,
 ) -> Profile:
     """Measure at t, then halve the intervals beside the highest loss until it stands out by at most `tolerance`.
@@ -139,24 +139,24 @@ def _measured(
         order = np.argsort(np.concatenate([t, new]))
         t = np.concatenate([t, new])[order]
         metrics = {name: np.concatenate([values, found[name]])[order] for name, values in metrics.items()}
-    arc = profiles.arc_lengths(mixture(t), chords)
+    arc = profiles.arc_lengths(mixture(t), products)
     return Profile(t, arc, metrics, profiles.saddle_uncertainty(next(iter(metrics.values()))))
 
 
-def measured_plane(holder: Measures, curve: str, chords: Array, grid: int) -> Plane | None:
+def measured_plane(holder: Measures, curve: str, products: Array, grid: int) -> Plane | None:
     """Losses on a grid × grid plane around the path; None where start, end and middle lie on one line."""
-    pivots = len(chords)
+    pivots = len(products)
     path = CURVES[curve](np.linspace(0.0, 1.0, 10 * (pivots - 1) + 1), pivots)
     middle = CURVES[curve](np.array([0.5]), pivots)[0]
     across = np.zeros(pivots)
     across[0], across[-1] = -1.0, 1.0
-    along = across / np.sqrt(across @ chords @ across)
-    # Gram–Schmidt on coefficients: directions are mixtures of pivots, their products come from the chords
+    along = across / np.sqrt(across @ products @ across)
+    # Gram–Schmidt on coefficients: directions are mixtures of pivots, their products come from the products
     aside = middle.copy()
     aside[0] -= 1.0
-    size = np.sqrt(max(aside @ chords @ aside, 0.0))
-    aside = aside - (aside @ chords @ along) * along
-    height = np.sqrt(max(aside @ chords @ aside, 0.0))
+    size = np.sqrt(max(aside @ products @ aside, 0.0))
+    aside = aside - (aside @ products @ along) * along
+    height = np.sqrt(max(aside @ products @ aside, 0.0))
     if height <= 1e-6 * size:
         return None
     aside = aside / height
@@ -165,8 +165,8 @@ def measured_plane(holder: Measures, curve: str, chords: Array, grid: int) -> Pl
     for name, points in (("path", path), ("pivots", np.eye(pivots))):
         offsets = points.copy()
         offsets[:, 0] -= 1.0
-        x, y = offsets @ chords @ along, offsets @ chords @ aside
-        squares = np.einsum("pj,jk,pk->p", offsets, chords, offsets)
+        x, y = offsets @ products @ along, offsets @ products @ aside
+        squares = np.einsum("pj,jk,pk->p", offsets, products, offsets)
         off = np.sqrt(np.maximum(squares - x**2 - y**2, 0.0))
         shadow |= {f"{name}_x": x, f"{name}_y": y, f"{name}_off": off}
     all_x, all_y = (np.append(shadow[f"path_{axis}"], shadow[f"pivots_{axis}"]) for axis in "xy")

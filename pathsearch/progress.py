@@ -12,13 +12,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from pathsearch.errors import PathsearchError
-from pathsearch.search import Report
+from pathsearch.search import Step
 
 LOG_EVERY = 20.0  # seconds between two lines on steps
 
 
 class Display:
-    """A watcher (see `launch.session.Watcher`) with a bar on a terminal and lines in a file."""
+    """A watcher (see `run.session.Watcher`) with a bar on a terminal and lines in a file."""
 
     def __init__(self, file: IO[str], bar: Progress | None) -> None:
         self._file, self._bar = file, bar
@@ -34,20 +34,20 @@ class Display:
             else:
                 print(line, file=sys.stderr, flush=True)
 
-    def step(self, report: Report) -> None:
-        at = report.position
-        key = f"{at.stage} {report.stage.name}"
-        loss = float(report.losses.max())
+    def step(self, step: Step) -> None:
+        at = step.state
+        key = f"{at.stage} {step.stage.name}"
+        loss = float(step.losses.max())
         if key != self._stage:
             self._stage = key
-            self.phase(report.stage.name, report.stage.steps)
-        last = report.converged or at.step >= report.stage.steps
-        text = f"{report.stage.name}, step {at.step} of {report.stage.steps}: loss {loss:.5g}, force {report.force:.3g}"
+            self.phase(step.stage.name, step.stage.steps)
+        last = step.converged or at.step >= step.stage.steps
+        text = f"{step.stage.name}, step {at.step} of {step.stage.steps}: loss {loss:.5g}, force {step.force:.3g}"
         if last or time.monotonic() - self._said > LOG_EVERY:
             self._said = time.monotonic()
-            self.log(text + (", converged" if report.converged else ""))
+            self.log(text + (", converged" if step.converged else ""))
         if self._bar is not None and self._task is not None:
-            values = f"loss {loss:.4g}  force {report.force:.3g}"
+            values = f"loss {loss:.4g}  force {step.force:.3g}"
             self._bar.update(self._task, completed=at.step, values=values)
 
     def phase(self, name: str, total: int) -> None:

@@ -19,9 +19,10 @@ PROBE, SEARCH = 12, 13  # what a seed is for: the mini-batches that insertion lo
 
 
 @dataclass(frozen=True)
-class Position:
-    """Where a search stands; with the pivots and registers, all it needs to go on. Plain values, so JSON keeps it.
+class State:
+    """Where a search stands; with the pivots and the optimiser's states, all it needs to go on.
 
+    Plain values, so JSON keeps it.
     `shares` are the segments' shares of the length that re-spacing keeps, None for equal ones. `step` counts within
     the stage, `moves` and `evaluations` (gradients of single points) over the whole search.
     """
@@ -39,15 +40,15 @@ class Position:
 
 
 @dataclass(frozen=True)
-class Report:
-    """One step, before its move: `position` and the holder's vectors together are a state to go on from.
+class Step:
+    """One step, before its move: `state` and the holder's vectors together are what a search goes on from.
 
     losses [S] at path positions t [S]; `force` is the largest norm over the movable pivots, `length` that of the
     chain of pivots; `evaluations` counts this step's gradients too. `traffic` is what this step and the move before
     it sent.
     """
 
-    position: Position
+    state: State
     stage: Stage
     t: Array
     losses: Array
@@ -59,23 +60,23 @@ class Report:
 
     def __repr__(self) -> str:
         return (
-            f"Report({self.stage.name}, step {self.position.step}, highest loss {self.losses.max():.4g}, "
+            f"Step({self.stage.name}, step {self.state.step}, highest loss {self.losses.max():.4g}, "
             f"force {self.force:.3g})"
         )
 
-    def stage_done(self) -> Position:
-        """The position from which the next stage begins."""
+    def stage_done(self) -> State:
+        """The state from which the next stage begins."""
         return replace(
-            self.position,
-            stage=self.position.stage + 1,
+            self.state,
+            stage=self.state.stage + 1,
             begun=False,
             evaluations=self.evaluations,
             converged=self.converged,
         )
 
 
-def search(holder: Holder, stages: list[Stage], position: Position, seed: int, stochastic: bool) -> Iterator[Report]:
-    """Carry out the stages from `position` on. Raises PathsearchError where a loss or gradient is not
+def search(holder: Holder, stages: list[Stage], state: State, seed: int, stochastic: bool) -> Iterator[Step]:
+    """Carry out the stages from `state` on. Raises PathsearchError where a loss or gradient is not
     finite, and where an optimiser would compare steps of a loss that is drawn at random.
     """
     for stage in stages:
@@ -84,14 +85,14 @@ def search(holder: Holder, stages: list[Stage], position: Position, seed: int, s
                 f"optimizer {stage.optimizer.name} needs the same loss every step, but this one draws mini-batches: "
                 "use optimizer sgd or adam, or objective.batch=null without augmentation and dropout"
             )
-    while position.stage < len(stages):
-        stage = stages[position.stage]
+    while state.stage < len(stages):
+        stage = stages[state.stage]
         # trainings are not counted: the same path is found whether its endpoints were trained in this run or another
-        number = sum(earlier.rows is None for earlier in stages[: position.stage])
-        if not position.begun:
-            pivots = _place(holder, stage, position.pivots, derive(PROBE, seed, number))
-            position = replace(
-                position,
+        number = sum(earlier.rows is None for earlier in stages[: state.stage])
+        if not state.begun:
+            pivots = _place(holder, stage, state.pivots, derive(PROBE, seed, number))
+            state = replace(
+                state,
                 pivots=pivots,
                 shares=_shares(holder, stage),
                 step=0,
@@ -100,10 +101,10 @@ def search(holder: Holder, stages: list[Stage], position: Position, seed: int, s
                 method={},
                 optimizer={},
             )
-            holder.begin(moving(stage, pivots), stage.optimizer.registers())
-        for report in _relax(holder, stage, position, derive(SEARCH, seed, number), stochastic):
-            yield report
-        position = report.stage_done()
+            holder.begin(moving(stage, pivots), stage.optimizer.state_names())
+        for step in _relax(holder, stage, state, derive(SEARCH, seed, number), stochastic):
+            yield step
+        state = step.stage_done()
 
 
 def moving(stage: Stage, pivots: int) -> list[int]:
@@ -111,35 +112,35 @@ def moving(stage: Stage, pivots: int) -> list[int]:
     return list(stage.rows) if stage.rows is not None else list(range(1, pivots - 1))
 
 
-def _relax(holder: Holder, stage: Stage, position: Position, seed: int, stochastic: bool) -> Iterator[Report]:
-    method, rows = stage.method, moving(stage, position.pivots)
+def _relax(holder: Holder, stage: Stage, state: State, seed: int, stochastic: bool) -> Iterator[Step]:
+    method, rows = stage.method, moving(stage, state.pivots)
     fixed = isinstance(stage.optimizer, DETERMINISTIC)
     while True:
-        step = position.step
-        sample = method.sample(position.pivots, rows, seed, step, fixed)
+        step = state.step
+        sample = method.sample(state.pivots, rows, seed, step, fixed)
         losses, gram = holder.evaluate(sample)
         _check_finite(losses, gram, sample, rows, f"step {step} of {stage.name}", holder.place)
-        forces = method.forces(losses, gram[:, :GEOMETRY, :GEOMETRY], position.method, stochastic)
+        forces = method.forces(losses, gram[:, :GEOMETRY, :GEOMETRY], state.method, stochastic)
 
-        evaluations = position.evaluations + int(np.count_nonzero(sample.back.any(axis=1)))
+        evaluations = state.evaluations + int(np.count_nonzero(sample.back.any(axis=1)))
         force = float(forces.norms.max())
         # the force of a random draw may be small by chance: it says nothing of convergence
         drawn = stochastic or not sample.fixed
         converged = stage.tolerance is not None and not drawn and force <= stage.tolerance
         length = float(np.sqrt(gram[:, BACK, BACK]).sum() + np.sqrt(gram[-1, AHEAD, AHEAD]))
-        yield Report(position, stage, sample.t, losses, force, length, evaluations, converged, holder.traffic())
+        yield Step(state, stage, sample.t, losses, force, length, evaluations, converged, holder.traffic())
         if converged or step >= stage.steps:
             return
 
-        plan, memory = stage.optimizer.advance(forces.force, gram, position.optimizer, step / stage.steps)
+        plan, memory = stage.optimizer.advance(forces.force, gram, state.optimizer, step / stage.steps)
         holder.update(plan)
         if method.respaced:
             anchor = None if forces.climber is None else rows[forces.climber]
-            holder.mix(respaced(holder.lengths(), position.shares, anchor))
-        position = replace(
-            position,
+            holder.mix(respaced(holder.lengths(), state.shares, anchor))
+        state = replace(
+            state,
             step=step + 1,
-            moves=position.moves + 1,
+            moves=state.moves + 1,
             evaluations=evaluations,
             method=forces.memory,
             optimizer=memory,

@@ -24,9 +24,7 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",  # the workers of pytest-xdist share the cores
 }
 SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(
-    ["pathsearch.cli", "pathsearch.launch.session", "pathsearch.launch.finish", "sklearn.datasets"]
-)
+SERVER.set_forkserver_preload(["pathsearch.cli", "pathsearch.run.session", "pathsearch.run.finish", "sklearn.datasets"])
 
 
 def command(*arguments: object) -> list[str]:

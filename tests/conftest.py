@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 
 from pathsearch.holders import SerialHolder
 from pathsearch.holders.protocol import pivots
-from pathsearch.launch import config, session
-from pathsearch.launch.stop import Stop
 from pathsearch.methods.stages import Stage
 from pathsearch.objectives import SURFACES
 from pathsearch.objectives.function import FunctionObjective
 from pathsearch.objectives.protocol import Objective
-from pathsearch.search import Position, Report, search
+from pathsearch.run import config, session
+from pathsearch.run.stop import Stop
+from pathsearch.search import State, Step, search
 
 torch.set_num_threads(1)  # the workers of pytest-xdist share the cores
 
@@ -33,11 +33,11 @@ def surface(name: str) -> FunctionObjective:
     return FunctionObjective(known.function, len(known.start), torch.float64, torch.device("cpu"))
 
 
-def searched(objective: Objective, chain: Any, stages: list[Stage], seed: int = 0) -> tuple[SerialHolder, list[Report]]:
+def searched(objective: Objective, chain: Any, stages: list[Stage], seed: int = 0) -> tuple[SerialHolder, list[Step]]:
     """Carry out stages on the serial holder from a chain of points."""
     holder = SerialHolder(objective)
     holder.load(np.asarray(chain, dtype=float), [], {})
-    return holder, list(search(holder, stages, Position(len(chain)), seed, objective.stochastic))
+    return holder, list(search(holder, stages, State(len(chain)), seed, objective.stochastic))
 
 
 def path_of(holder: SerialHolder) -> np.ndarray:
@@ -80,7 +80,7 @@ class Silent:
     def log(self, line):
         pass
 
-    def step(self, report):
+    def step(self, step):
         pass
 
     def phase(self, name, total):

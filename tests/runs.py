@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from pathsearch import storage
-from pathsearch.launch import config, session
-from pathsearch.launch.stop import Stop
+from pathsearch.run import config, session
+from pathsearch.run.stop import Stop
 
 
 class Heard:
@@ -18,8 +18,8 @@ class Heard:
     def log(self, line):
         self.lines.append(line)
 
-    def step(self, report):
-        self.at(report.position.moves)
+    def step(self, step):
+        self.at(step.state.moves)
 
     def phase(self, name, total):
         pass

@@ -2,9 +2,9 @@
 
 import pytest
 
-from pathsearch.launch import config, session
-from pathsearch.launch.stop import Stop
 from pathsearch.report import figures
+from pathsearch.run import config, session
+from pathsearch.run.stop import Stop
 from tests.conftest import Silent
 
 

@@ -51,12 +51,12 @@ def test_bands_find_the_saddle(name, band, optimizer):
     optimizer = {"lbfgs": Lbfgs(), "fire": Fire()}[optimizer]
     stages = method.stages(optimizer, 1000, 1e-3)
     objective = surface(name)
-    holder, reports = searched(objective, chain_of(name), stages)
-    assert reports[-1].converged
+    holder, steps = searched(objective, chain_of(name), stages)
+    assert steps[-1].converged
     climbs = "climbing" in band or band == "autoneb"
     if climbs and name != "two-modes":  # the climber stands on the saddle itself
-        assert reports[-1].losses.max() == pytest.approx(SADDLES[name], abs=1e-6)
-    saddle = measured_path(holder, "polygon", holder.chords(), 61, 1e-9).metrics["loss"].max()
+        assert steps[-1].losses.max() == pytest.approx(SADDLES[name], abs=1e-6)
+    saddle = measured_path(holder, "polygon", holder.inner_products(), 61, 1e-9).metrics["loss"].max()
     # a chain of straight segments cuts corners: it lies above the valley by the square of their length
     spread = max(1.0, abs(SADDLES[name])) if name != "muller-brown" else 106.0
     assert saddle == pytest.approx(SADDLES[name], abs=0.02 * spread)
@@ -69,9 +69,9 @@ def test_simple_optimisers_find_the_saddle_too(name, optimizer):
     rates = RATES.get(name, (1e-2, 1e-2))
     optimizer = Sgd(lr=rates[0]) if optimizer == "sgd" else Adam(lr=rates[1], schedule="cosine")
     method = Neb(images=8, spring="inf", climb=True)
-    _, reports = searched(surface(name), chain_of(name), method.stages(optimizer, 2000, 1e-3))
-    assert reports[-1].converged
-    assert reports[-1].losses.max() == pytest.approx(SADDLES[name], abs=1e-5)
+    _, steps = searched(surface(name), chain_of(name), method.stages(optimizer, 2000, 1e-3))
+    assert steps[-1].converged
+    assert steps[-1].losses.max() == pytest.approx(SADDLES[name], abs=1e-5)
 
 
 def mean_loss(name, curve, bends, samples):
@@ -99,12 +99,12 @@ def test_curves_minimise_their_mean_loss(name, kind, optimizer):
     bends, samples = 2, 24
     method = kind(bends=bends, samples=samples)
     # an even number of samples and a bent guess keep the circle off its singular point
-    holder, reports = searched(surface(name), chain_of(name), method.stages(optimizer, 3000, 1e-5))
+    holder, steps = searched(surface(name), chain_of(name), method.stages(optimizer, 3000, 1e-5))
     value = mean_loss(name, method.curve, bends, samples)
     inner = path_of(holder)[1:-1].ravel()
     found, slope = value(inner)
-    assert reports[-1].converged
-    assert reports[-1].losses.mean() == pytest.approx(found, rel=1e-9)
+    assert steps[-1].converged
+    assert steps[-1].losses.mean() == pytest.approx(found, rel=1e-9)
     assert np.abs(slope).max() <= 1e-5
     best = scipy.optimize.minimize(value, inner, jac=True, method="BFGS", options={"gtol": 1e-7}).fun
     assert found == pytest.approx(best, abs=1e-6 * max(1.0, abs(best)))
@@ -112,16 +112,16 @@ def test_curves_minimise_their_mean_loss(name, kind, optimizer):
 
 @pytest.mark.parametrize("kind", [Polygon, Bezier])
 def test_curves_walk_around_the_barrier_of_two_modes(kind):
-    holder, reports = searched(surface("two-modes"), chain_of("two-modes"), kind(bends=3).stages(Lbfgs(), 500, 1e-5))
-    assert reports[-1].converged
-    assert measured_path(holder, kind(bends=3).curve, holder.chords(), 61, 1e-6).metrics["loss"].max() < 0.01
+    holder, steps = searched(surface("two-modes"), chain_of("two-modes"), kind(bends=3).stages(Lbfgs(), 500, 1e-5))
+    assert steps[-1].converged
+    assert measured_path(holder, kind(bends=3).curve, holder.inner_products(), 61, 1e-6).metrics["loss"].max() < 0.01
 
 
 @pytest.mark.parametrize("kind", [Polygon, Bezier])
 def test_no_curve_avoids_the_barrier_on_a_line(kind):
     method = kind(bends=3)
     holder, _ = searched(surface("two-modes-1d"), chain_of("two-modes-1d"), method.stages(Lbfgs(), 500, 1e-5))
-    top = measured_path(holder, method.curve, holder.chords(), 61, 1e-9).metrics["loss"].max()
+    top = measured_path(holder, method.curve, holder.inner_products(), 61, 1e-9).metrics["loss"].max()
     assert top == pytest.approx(1.0, abs=1e-8)
 
 
@@ -130,8 +130,8 @@ def test_no_curve_avoids_the_barrier_on_a_line(kind):
 def test_muller_brown_figures(images, allowed, spring, capsys):
     """Saddle within 1e-6 from the straight line, tolerance 1e-2, one default setting for all sizes."""
     stages = Neb(images=images, spring=spring, climb=True).stages(Lbfgs(), 2000, 1e-2)
-    _, reports = searched(surface("muller-brown"), chain_of("muller-brown"), stages)
-    last = reports[-1]
+    _, steps = searched(surface("muller-brown"), chain_of("muller-brown"), stages)
+    last = steps[-1]
     with capsys.disabled():
         print(f"\n  {images} images, spring {spring}: {last.evaluations} gradients (at most {allowed}), ", end="")
         print(f"saddle off by {last.losses.max() - SADDLES['muller-brown']:.1e}", end="")
@@ -153,9 +153,9 @@ def test_fifty_dimensions_with_a_stiff_bath_find_the_same_saddle(method):
     ends = torch.zeros(2, 50, dtype=torch.float64)
     ends[:, :2] = torch.tensor([SURFACES["muller-brown"].start, SURFACES["muller-brown"].end])
     objective = FunctionObjective(turned, 50, torch.float64, torch.device("cpu"))
-    _, reports = searched(objective, (ends @ rotation).numpy(), method.stages(Lbfgs(), 2000, 1e-2))
-    assert reports[-1].converged
-    assert reports[-1].losses.max() == pytest.approx(SADDLES["muller-brown"], abs=1e-6)
+    _, steps = searched(objective, (ends @ rotation).numpy(), method.stages(Lbfgs(), 2000, 1e-2))
+    assert steps[-1].converged
+    assert steps[-1].losses.max() == pytest.approx(SADDLES["muller-brown"], abs=1e-6)
 
 
 def test_string_is_the_band_without_springs():

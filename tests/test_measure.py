@@ -29,7 +29,7 @@ def spike(w):
 @pytest.mark.parametrize("curve", ["polygon", "bezier"])
 def test_the_saddle_is_found_between_pivots_to_the_stated_tolerance(curve):
     holder = holder_of(spike, [[0.0, 0.0], [0.5, 0.0], [1.0, 0.0]])
-    found = measured_path(holder, curve, holder.chords(), 61, 1e-8)
+    found = measured_path(holder, curve, holder.inner_products(), 61, 1e-8)
     x = np.linspace(0.41, 0.42, 1_000_001)
     top = (np.exp(-(((x - 0.4142) / 0.02) ** 2)) + 0.1 * x).max()
     assert found.uncertainty <= 1e-8
@@ -41,7 +41,7 @@ def test_the_saddle_is_found_between_pivots_to_the_stated_tolerance(curve):
 def test_arc_length_of_a_bezier_is_its_integral():
     pivots = np.array([[0.0, 0.0], [1.0, 2.0], [3.0, 0.0]])
     holder = holder_of(lambda w: w.sum(), pivots)
-    found = measured_path(holder, "bezier", holder.chords(), 4001, None)
+    found = measured_path(holder, "bezier", holder.inner_products(), 4001, None)
     t = np.linspace(0, 1, 100_001)
     slope = 2 * (1 - t)[:, None] * (pivots[1] - pivots[0]) + 2 * t[:, None] * (pivots[2] - pivots[1])
     assert found.arc[-1] == pytest.approx(np.trapezoid(np.linalg.norm(slope, axis=1), t), rel=1e-6)
@@ -49,7 +49,7 @@ def test_arc_length_of_a_bezier_is_its_integral():
 
 def test_the_line_ignores_the_pivots_between():
     holder = holder_of(lambda w: (w**2).sum(), [[-1.0, 0.0], [5.0, 7.0], [1.0, 0.0]])
-    found = measured_line(holder, holder.chords(), 5, None)
+    found = measured_line(holder, holder.inner_products(), 5, None)
     np.testing.assert_allclose(found.metrics["loss"][[0, -1]], 1.0)
     assert found.metrics["loss"].min() == pytest.approx(0.0, abs=1e-15)
     assert found.arc[-1] == pytest.approx(2.0)
@@ -61,7 +61,7 @@ def test_the_plane_holds_losses_at_its_own_coordinates():
     function = surface("muller-brown").function
     flat = np.array([[-0.5, 1.4], [-0.2, 0.3], [0.6, 0.0]])
     holder = holder_of(lambda w: function(basis @ w), flat @ basis.numpy())
-    plane = measured_plane(holder, "polygon", holder.chords(), 9)
+    plane = measured_plane(holder, "polygon", holder.inner_products(), 9)
     along = (flat[2] - flat[0]) / np.linalg.norm(flat[2] - flat[0])
     aside = np.array([-along[1], along[0]])
     aside = aside * np.sign((flat[1] - flat[0]) @ aside)
@@ -78,7 +78,7 @@ def test_the_plane_says_how_far_the_path_lies_from_it():
     """Bends to both sides of the plane through start, end and middle; every pivot has a loss of its own."""
     points = [[0.0, 0.0, 0.0], [1.0, 1.0, 3.0], [2.0, 1.0, 0.0], [3.0, 1.0, -1.0], [4.0, 0.0, 0.0]]
     holder = holder_of(lambda w: w[2] ** 2 + w[0], points)
-    shadow = measured_plane(holder, "polygon", holder.chords(), 3).shadow
+    shadow = measured_plane(holder, "polygon", holder.inner_products(), 3).shadow
     np.testing.assert_allclose(shadow["pivots_off"], [0.0, 3.0, 0.0, 1.0, 0.0], atol=1e-7)
     np.testing.assert_allclose(shadow["path_off"][[0, 5, 10, 25, 40]], [0.0, 1.5, 3.0, 0.5, 0.0], atol=1e-7)
     np.testing.assert_allclose(shadow["pivots_loss"], [0.0, 10.0, 2.0, 4.0, 4.0])
@@ -86,7 +86,7 @@ def test_the_plane_says_how_far_the_path_lies_from_it():
 
 def test_a_bend_point_beside_its_curve_has_its_own_loss():
     holder = holder_of(lambda w: w[1], [[0.0, 0.0], [1.0, 8.0], [2.0, 0.0]])
-    plane = measured_plane(holder, "bezier", holder.chords(), 3)
+    plane = measured_plane(holder, "bezier", holder.inner_products(), 3)
     np.testing.assert_allclose(plane.shadow["pivots_loss"], [0.0, 8.0, 0.0])
     np.testing.assert_allclose(plane.shadow["path_y"].max(), 4.0)
     assert plane.metrics["loss"].shape == (3, 3)
@@ -94,7 +94,7 @@ def test_a_bend_point_beside_its_curve_has_its_own_loss():
 
 def test_there_is_no_plane_through_three_points_on_a_line():
     holder = holder_of(lambda w: w.sum(), [[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]])
-    assert measured_plane(holder, "polygon", holder.chords(), 5) is None
+    assert measured_plane(holder, "polygon", holder.inner_products(), 5) is None
 
 
 def test_disagreement_is_the_share_of_other_answers():

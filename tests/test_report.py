@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pathsearch import report
-from pathsearch.launch.finish import finish, say
+from pathsearch.run.finish import finish, say
 
 T = np.linspace(0.0, 1.0, 5)
 LINE = np.array([0.0, 1.0, 1.6, 1.0, 0.0])

@@ -15,7 +15,7 @@ from pathsearch.methods.band import smoothed
 from pathsearch.objectives import SURFACES, NetworkSettings
 from pathsearch.objectives.function import FunctionObjective
 from pathsearch.optimizers import Adam, Fire, Lbfgs, Sgd
-from pathsearch.search import Position, moving, search
+from pathsearch.search import State, moving, search
 from tests.conftest import path_of, searched, surface
 
 CPU = torch.device("cpu")
@@ -61,39 +61,39 @@ def test_a_search_taken_up_at_any_step_ends_with_the_same_bits(method, case, opt
     for stop in (1, 5, 12, 13):
         first = SerialHolder(objective)
         first.load(np.array(ends), [], {})
-        report = next(islice(search(first, stages, Position(2), 0, objective.stochastic), stop, None))
-        at = Position(**json.loads(json.dumps(asdict(report.position))))  # as the file keeps it
+        step = next(islice(search(first, stages, State(2), 0, objective.stochastic), stop, None))
+        at = State(**json.loads(json.dumps(asdict(step.state))))  # as the file keeps it
         second = SerialHolder(objective)
-        rows, names = moving(stages[at.stage], at.pivots), stages[at.stage].optimizer.registers()
-        registers = {name: [first.register(name, row) for row in rows] for name in names}
-        second.load(path_of(first), rows, registers)
-        reports = list(search(second, stages, at, 0, objective.stochastic))
+        rows, names = moving(stages[at.stage], at.pivots), stages[at.stage].optimizer.state_names()
+        states = {name: [first.optimizer_state(name, row) for row in rows] for name in names}
+        second.load(path_of(first), rows, states)
+        steps = list(search(second, stages, at, 0, objective.stochastic))
         np.testing.assert_array_equal(path_of(second), whole)
-        assert reports[-1].position.moves == sum(stage.steps for stage in stages)
+        assert steps[-1].state.moves == sum(stage.steps for stage in stages)
 
 
 def test_the_budget_ends_a_search_without_a_claim():
     objective, ends = muller_brown()
-    _, reports = searched(objective, ends, Neb(images=5).stages(Lbfgs(), 3, 1e-9))
-    assert [report.position.step for report in reports] == [0, 1, 2, 3]
-    assert not reports[-1].stage_done().converged
-    assert reports[-1].evaluations == 4 * 5
+    _, steps = searched(objective, ends, Neb(images=5).stages(Lbfgs(), 3, 1e-9))
+    assert [step.state.step for step in steps] == [0, 1, 2, 3]
+    assert not steps[-1].stage_done().converged
+    assert steps[-1].evaluations == 4 * 5
 
 
 def test_a_random_draw_is_no_convergence():
     known = SURFACES["two-modes"]
     stages = Polygon(bends=1).stages(Sgd(lr=0.01), 40, 1e-2)
-    _, reports = searched(surface("two-modes"), [known.start, known.end], stages)
-    assert min(report.force for report in reports) <= 1e-2  # a t near an end has next to no force
-    assert not any(report.converged for report in reports)
-    assert reports[-1].position.step == 40
+    _, steps = searched(surface("two-modes"), [known.start, known.end], stages)
+    assert min(step.force for step in steps) <= 1e-2  # a t near an end has next to no force
+    assert not any(step.converged for step in steps)
+    assert steps[-1].state.step == 40
 
 
 def test_every_stage_draws_its_own_batches():
     objective, ends = network()
     stage = Neb(images=2).stages(Sgd(lr=1e-12), 1, None)[0]
-    _, reports = searched(objective, ends, [stage, stage])
-    assert reports[0].losses[0] != reports[2].losses[0]
+    _, steps = searched(objective, ends, [stage, stage])
+    assert steps[0].losses[0] != steps[2].losses[0]
 
 
 def test_quasi_newton_steps_need_a_loss_that_stays_the_same():
@@ -105,18 +105,18 @@ def test_quasi_newton_steps_need_a_loss_that_stays_the_same():
 def test_autoneb_keeps_an_inserted_image_where_it_was_put():
     objective, ends = muller_brown()
     cycles = [{"insert": {"rule": "equal", "count": 2}}, {"insert": {"rule": "highest", "count": 1}}]
-    holder, reports = searched(objective, ends, AutoNeb(cycles=cycles).stages(Fire(), 30, None))
-    shares = reports[-1].position.shares
+    holder, steps = searched(objective, ends, AutoNeb(cycles=cycles).stages(Fire(), 30, None))
+    shares = steps[-1].state.shares
     assert np.ptp(shares) > 0.05
     np.testing.assert_allclose(holder.lengths() / holder.lengths().sum(), shares, atol=0.02)
 
 
 def test_convergence_is_of_the_largest_force_climber_included():
     objective, ends = muller_brown()
-    holder, reports = searched(objective, ends, Neb(images=5, climb=True).stages(Lbfgs(), 300, 1e-2))
-    assert reports[-1].converged
-    assert reports[-1].force <= 1e-2 < reports[-2].force
-    top = torch.tensor(path_of(holder)[int(reports[-1].losses.argmax())])
+    holder, steps = searched(objective, ends, Neb(images=5, climb=True).stages(Lbfgs(), 300, 1e-2))
+    assert steps[-1].converged
+    assert steps[-1].force <= 1e-2 < steps[-2].force
+    top = torch.tensor(path_of(holder)[int(steps[-1].losses.argmax())])
     _, gradient = objective.loss_and_gradient(top, None)
     assert float(gradient.norm()) <= 1e-2  # all of the climber's gradient, for it stands on the saddle
 
@@ -164,8 +164,8 @@ def test_autoneb_cycles_change_what_they_name_and_keep_the_rest():
 def test_autoneb_inserts_where_the_surface_is_high():
     objective, ends = muller_brown()
     stages = AutoNeb(cycles=CYCLES).stages(Fire(), 9, None)
-    _, reports = searched(objective, ends, stages)
-    counts = [report.position.pivots for report in reports]
+    _, steps = searched(objective, ends, stages)
+    counts = [step.state.pivots for step in steps]
     assert counts[0] == 4
     assert 4 < counts[-1] <= 8
 

@@ -22,7 +22,7 @@ Own = dict[int, torch.Tensor]
 class Block:
     """Pivots by their index in a path of `count`, and copies of `others`, which other blocks own.
 
-    `movable` are the own pivots that move, each with its registers; `gradients` are those of the last evaluation.
+    `movable` are the own pivots that move, each with its states; `gradients` are those of the last evaluation.
     """
 
     def __init__(self, objective: Objective) -> None:
@@ -32,7 +32,7 @@ class Block:
         self.others: Own = {}
         self.movable: list[int] = []
         self.gradients: Own = {}
-        self.registers: dict[str, Own] = {}
+        self.states: dict[str, Own] = {}
         self.way: Way = loop
         self._rooms: list[torch.Tensor] = []  # of gradients that are out of date: asking for memory anew is slow
 
@@ -45,12 +45,12 @@ class Block:
         """Own a pivot with these weights [M]."""
         self.own[row] = self.tensor(vector)
 
-    def begin(self, count: int, movable: Iterable[int], registers: Iterable[str]) -> None:
-        """Make the path `count` pivots long, of which the own among `movable` move, with registers of zeros."""
+    def begin(self, count: int, movable: Iterable[int], states: Iterable[str]) -> None:
+        """Make the path `count` pivots long, of which the own among `movable` move, with states of zeros."""
         self.count = count
         self.movable = [row for row in movable if row in self.own]
-        self.gradients, self.registers, self._rooms = {}, {}, []
-        self.registers = {name: {row: self._zeros() for row in self.movable} for name in registers}
+        self.gradients, self.states, self._rooms = {}, {}, []
+        self.states = {name: {row: self._zeros() for row in self.movable} for name in states}
 
     def evaluate(self, mix: Array, back: Array, keys: list[Key]) -> Array:
         """Losses [S] at mixtures [S, N]; keeps the gradients they add to any pivot, as in `Sample`."""
@@ -74,35 +74,35 @@ class Block:
         return vectors.array(torch.stack([loss.double() for loss in losses])) if losses else np.zeros(0)
 
     def gram(self) -> Array:
-        """Gram matrices [n, k, k] of (d⁻, d⁺, g, *registers) of the own movable pivots."""
+        """Gram matrices [n, k, k] of (d⁻, d⁺, g, *states) of the own movable pivots."""
         for row in self.movable:
             if row not in self.gradients:
                 self.gradients[row] = self._room().zero_()
-        return vectors.gram(self.known, self.count, self.movable, self.gradients, list(self.registers.values()))
+        return vectors.gram(self.known, self.count, self.movable, self.gradients, list(self.states.values()))
 
     def update(self, plan: Plan) -> None:
         """Carry out the own rows of a plan."""
-        vectors.update(self.known, self.count, self.movable, self.gradients, self.registers, plan)
+        vectors.update(self.known, self.count, self.movable, self.gradients, self.states, plan)
 
     def mix(
         self,
         mixture: dict[int, Array],
         count: int,
         movable: list[int],
-        registers: dict[str, Own],
+        states: dict[str, Own],
         still: Collection[int] = (),
     ) -> None:
         """Own the rows of `mixture` instead, each such a mixture [N] of the old pivots, of a path of `count`.
 
-        Registers go along where `movable` and the number of pivots stay; `registers` are copies of others' ones, which
+        Registers go along where `movable` and the number of pivots stay; `states` are copies of others' ones, which
         are used up. `still`: pivots that stay as they are, so that a copy of them is kept.
         """
         only = np.zeros(self.count)
         only[movable] = 1.0
         self.movable = [row for row in movable if row in mixture]
         moved = {row: mixture[row] * only for row in self.movable}
-        for name, own in self.registers.items():
-            self.registers[name] = vectors.remixed(moved, {**registers.get(name, {}), **own}, self._zeros)
+        for name, own in self.states.items():
+            self.states[name] = vectors.remixed(moved, {**states.get(name, {}), **own}, self._zeros)
         known, self.count = self.known, count
         self.others = {row: known[row] for row in still if row in known and row not in mixture}
         self.own = vectors.remixed(mixture, known, self._zeros, self.others)

@@ -39,13 +39,13 @@ class Traffic:
 
 
 class Holder(Protocol):
-    """N pivots of M weights and, for the movable ones, registers of the same length."""
+    """N pivots of M weights and, for the movable ones, states of the same length."""
 
-    def load(self, pivots: Vectors, rows: list[int], registers: Mapping[str, Vectors]) -> None:
-        """Take over the pivots, and the registers of the movable `rows`, in their order."""
+    def load(self, pivots: Vectors, rows: list[int], states: Mapping[str, Vectors]) -> None:
+        """Take over the pivots, and the states of the movable `rows`, in their order."""
 
-    def begin(self, rows: list[int], registers: tuple[str, ...]) -> None:
-        """Make `rows` the movable pivots, with these registers and zeros in them."""
+    def begin(self, rows: list[int], states: tuple[str, ...]) -> None:
+        """Make `rows` the movable pivots, with these states and zeros in them."""
 
     def stack(self, way: str, batches: Collection[int | None]) -> str:
         """Work out the gradients of several images on one device in this way (see `objectives.stacks`).
@@ -55,13 +55,13 @@ class Holder(Protocol):
         """
 
     def evaluate(self, sample: Sample) -> tuple[Array, Array]:
-        """Losses [S], and for each movable pivot the Gram matrix [n, k, k] of (d⁻, d⁺, g, *registers)."""
+        """Losses [S], and for each movable pivot the Gram matrix [n, k, k] of (d⁻, d⁺, g, *states)."""
 
     def update(self, plan: Plan) -> None:
-        """Carry out a plan on the movable pivots and their registers."""
+        """Carry out a plan on the movable pivots and their states."""
 
     def mix(self, mixture: Array) -> None:
-        """Replace the pivots by `mixture @ pivots`; movable pivots' registers go along if their number stays."""
+        """Replace the pivots by `mixture @ pivots`; movable pivots' states go along if their number stays."""
 
     def losses(self, mixture: Array, keys: list[Key]) -> Array:
         """Losses [T] at mixtures [T, N] of the pivots, each averaged over the mini-batches `keys`."""
@@ -69,7 +69,7 @@ class Holder(Protocol):
     def lengths(self) -> Array:
         """Lengths [N − 1] of the segments between neighbouring pivots."""
 
-    def chords(self) -> Array:
+    def inner_products(self) -> Array:
         """Inner products [N, N] of all pivots, taken from the first: every length and plane follows from them."""
 
     def measure(self, mixture: Array, tick: Tick = unheard) -> dict[str, Array]:
@@ -84,7 +84,7 @@ class Holder(Protocol):
     def pivot(self, row: int) -> NDArray[Any]:
         """A copy of one pivot [M]."""
 
-    def register(self, name: str, row: int) -> NDArray[Any]:
+    def optimizer_state(self, name: str, row: int) -> NDArray[Any]:
         """A copy of a movable pivot's register [M]."""
 
     def place(self, sample: int) -> str:

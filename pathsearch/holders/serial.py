@@ -24,17 +24,17 @@ class SerialHolder:
     def __init__(self, objective: Objective) -> None:
         self.block = Block(objective)
 
-    def load(self, pivots: Vectors, rows: list[int], registers: Mapping[str, Vectors]) -> None:
+    def load(self, pivots: Vectors, rows: list[int], states: Mapping[str, Vectors]) -> None:
         self.block.forget()
         for row in range(len(pivots)):
             self.block.take(row, pivots[row])
-        self.begin(rows, tuple(registers))
-        for name, values in registers.items():
+        self.begin(rows, tuple(states))
+        for name, values in states.items():
             for n, row in enumerate(rows):
-                self.block.registers[name][row] = self.block.tensor(values[n])
+                self.block.states[name][row] = self.block.tensor(values[n])
 
-    def begin(self, rows: list[int], registers: tuple[str, ...]) -> None:
-        self.block.begin(len(self.block.own), rows, registers)
+    def begin(self, rows: list[int], states: tuple[str, ...]) -> None:
+        self.block.begin(len(self.block.own), rows, states)
 
     def stack(self, way: str, batches: Collection[int | None]) -> str:
         self.block.way = prepared(self.block.objective, chosen(way), batches)
@@ -58,7 +58,7 @@ class SerialHolder:
     def lengths(self) -> Array:
         return np.array(list(self.block.lengths().values()))
 
-    def chords(self) -> Array:
+    def inner_products(self) -> Array:
         rows = self.block.own
         lower = [[vectors.product(rows[i], rows[j], rows[0]) if j <= i else 0.0 for j in rows] for i in rows]
         return np.tril(lower) + np.tril(lower, -1).T
@@ -80,8 +80,8 @@ class SerialHolder:
     def pivot(self, row: int) -> NDArray[Any]:
         return copied(self.block.own[row])
 
-    def register(self, name: str, row: int) -> NDArray[Any]:
-        return copied(self.block.registers[name][row])
+    def optimizer_state(self, name: str, row: int) -> NDArray[Any]:
+        return copied(self.block.states[name][row])
 
     def place(self, sample: int) -> str:
         return ""

@@ -30,9 +30,9 @@ def zeros(size: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     return torch.zeros(padded, dtype=dtype, device=device)[:size]
 
 
-def gram(pivots: Rows, count: int, rows: list[int], gradients: Rows, registers: list[Rows]) -> Array:
-    """Gram matrices [n, k, k] of (d⁻, d⁺, g, *registers) of the movable `rows` of a path of `count` pivots."""
-    k = 3 + len(registers)
+def gram(pivots: Rows, count: int, rows: list[int], gradients: Rows, states: list[Rows]) -> Array:
+    """Gram matrices [n, k, k] of (d⁻, d⁺, g, *states) of the movable `rows` of a path of `count` pivots."""
+    k = 3 + len(states)
     if not rows:
         return np.zeros((0, k, k))
     some = gradients[rows[0]]
@@ -41,16 +41,14 @@ def gram(pivots: Rows, count: int, rows: list[int], gradients: Rows, registers: 
     for part in _chunks(some):
         for n, (row, back, ahead) in enumerate(_segments(pivots, count, rows, part, room)):
             basis = wide[:, : len(back)]
-            own = (gradients[row][part], *(register[row][part] for register in registers))
+            own = (gradients[row][part], *(register[row][part] for register in states))
             for target, vector in zip(basis, (back, ahead, *own)):
                 target.copy_(vector)
             total[n] += basis @ basis.T
     return array(total)
 
 
-def update(
-    pivots: Rows, count: int, rows: list[int], gradients: Rows, registers: Mapping[str, Rows], plan: Plan
-) -> None:
+def update(pivots: Rows, count: int, rows: list[int], gradients: Rows, states: Mapping[str, Rows], plan: Plan) -> None:
     """Carry out a plan on `rows`, which ascend, in place; all right-hand sides are the old vectors."""
     if not rows:
         return
@@ -58,7 +56,7 @@ def update(
     room = _room(3 + len(plan.assign), len(some), some.dtype, some.device)
     for part in _chunks(some):
         for n, (row, back, ahead) in enumerate(_segments(pivots, count, rows, part, room)):
-            own = {name: register[row][part] for name, register in registers.items()}
+            own = {name: register[row][part] for name, register in states.items()}
             basis = [back, ahead, gradients[row][part], *own.values()]
             # every combination is computed before any vector is written
             moved = {
@@ -76,7 +74,7 @@ def update(
                 own["square"].mul_(plan.adaptive.beta2).addcmul_(force, force, value=1.0 - plan.adaptive.beta2)
     if plan.adaptive is not None:
         for row in rows:
-            _adaptive_step(pivots[row], registers["mean"][row], registers["square"][row], plan.adaptive)
+            _adaptive_step(pivots[row], states["mean"][row], states["square"][row], plan.adaptive)
 
 
 def mixed(weights: Array, vectors: Rows) -> torch.Tensor:

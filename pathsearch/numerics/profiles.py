@@ -24,10 +24,10 @@ def saddle_uncertainty(values: Array) -> float:
     return float(values[top] - values[max(top - 1, 0) : top + 2].min())
 
 
-def arc_lengths(mixture: Array, chords: Array) -> Array:
-    """Length walked [T] at each point of a path: mixture [T, N] of pivots, chords [N, N] from `Holder.chords`."""
+def arc_lengths(mixture: Array, products: Array) -> Array:
+    """Length walked [T] at each point of a path: mixture [T, N] of pivots, products [N, N] as the holder's."""
     steps = np.diff(mixture, axis=0)
-    squares = np.einsum("tj,jk,tk->t", steps, chords, steps)
+    squares = np.einsum("tj,jk,tk->t", steps, products, steps)
     return np.concatenate([[0.0], np.cumsum(np.sqrt(np.maximum(squares, 0.0)))])
 
 

@@ -25,7 +25,7 @@ class Fire(Settings):
         None, gt=0, description="longest move of one pivot; default: 0.3 of a mean segment at the start"
     )
 
-    def registers(self) -> tuple[str, ...]:
+    def state_names(self) -> tuple[str, ...]:
         return ("velocity",)
 
     def advance(self, force: Array, gram: Array, memory: Memory, done: float) -> tuple[Plan, Memory]:

@@ -1,6 +1,6 @@
 """Global L-BFGS by inner products alone (Nocedal 1980; Chen et al. 2014; for bands Sheppard et al. 2008).
 
-The pairs (s, y) are registers beside the weights; the two-loop recursion runs on coefficients over them, and every
+The pairs (s, y) are states beside the weights; the two-loop recursion runs on coefficients over them, and every
 inner product is summed over all pivots, so the whole path is one vector of unknowns.
 """
 
@@ -28,7 +28,7 @@ class Lbfgs(Settings):
         None, gt=0, description="longest move of one pivot; default: 0.8 of a mean segment at the start"
     )
 
-    def registers(self) -> tuple[str, ...]:
+    def state_names(self) -> tuple[str, ...]:
         pairs = [f"{kind}{j}" for j in range(self.memory) for kind in ("step", "change")]
         return ("force", *pairs)
 

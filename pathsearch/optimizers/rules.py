@@ -13,7 +13,7 @@ Memory = dict[str, Any]
 class Adaptive:
     """The elementwise rule of Adam (Kingma & Ba 2015, algorithm 1), done where the vectors are.
 
-    force [n, k] is the combination to follow; registers `mean` and `square` hold the two moments.
+    force [n, k] is the combination to follow; states `mean` and `square` hold the two moments.
     """
 
     force: Array

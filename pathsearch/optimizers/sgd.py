@@ -22,7 +22,7 @@ class Sgd(Settings):
     schedule: Schedule = Field("constant", description="how lr falls over the steps of a stage")
     max_step: float | None = Field(None, gt=0, description="longest move of one pivot in one step")
 
-    def registers(self) -> tuple[str, ...]:
+    def state_names(self) -> tuple[str, ...]:
         return ("velocity",)
 
     def advance(self, force: Array, gram: Array, memory: Memory, done: float) -> tuple[Plan, Memory]:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pathsearch.search import Position, Report
+from pathsearch.search import State, Step
 from pathsearch.storage.writer import Variable
 
 COLUMNS = {
@@ -28,14 +28,12 @@ class History:
     t: list[NDArray[np.float64]] = field(default_factory=list)
     loss: list[NDArray[np.float64]] = field(default_factory=list)
 
-    def add(self, report: Report) -> None:
-        at = report.position
-        sent = report.traffic
-        self.rows.append(
-            (at.stage, at.step, report.force, report.length, report.evaluations, sent.coordinator, sent.actor)
-        )
-        self.t.append(report.t)
-        self.loss.append(report.losses)
+    def add(self, step: Step) -> None:
+        at = step.state
+        sent = step.traffic
+        self.rows.append((at.stage, at.step, step.force, step.length, step.evaluations, sent.coordinator, sent.actor))
+        self.t.append(step.t)
+        self.loss.append(step.losses)
 
     def variables(self) -> dict[str, Variable]:
         columns = list(zip(*self.rows)) or [()] * len(COLUMNS)
@@ -46,7 +44,7 @@ class History:
         }
 
 
-def before(position: Position, arrays: dict[str, NDArray[Any]]) -> History:
+def before(position: State, arrays: dict[str, NDArray[Any]]) -> History:
     """The history kept up to `position`; the step it stands at will be taken again."""
     stage, step = arrays["stage"], arrays["step"]
     within = (stage == position.stage) & (step < position.step) & position.begun

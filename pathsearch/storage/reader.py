@@ -75,11 +75,11 @@ def _run(file: Path, h5: h5py.File) -> Run:
 
 @dataclass(frozen=True)
 class Stored:
-    """An open file's long vectors: weights [N, M] and registers [n, M] are read row by row, `weights[k]`."""
+    """An open file's long vectors: weights [N, M] and states [n, M] are read row by row, `weights[k]`."""
 
     run: Run
     weights: h5py.Dataset
-    registers: dict[str, h5py.Dataset]
+    states: dict[str, h5py.Dataset]
 
 
 @contextmanager
@@ -89,15 +89,15 @@ def stored(where: str | Path) -> Iterator[Stored]:
     with ExitStack() as stack:
         with _readable(file):
             h5 = stack.enter_context(_checked(file))
-            registers = {name: item for name, item in h5["optimizer"].items() if item.ndim == 2}
-            kept = Stored(_run(file, h5), h5["path/weights"], registers)
+            states = {name: item for name, item in h5["optimizer"].items() if item.ndim == 2}
+            kept = Stored(_run(file, h5), h5["path/weights"], states)
         yield kept
 
 
 def read_vectors(where: str | Path) -> tuple[NDArray[Any], Arrays]:
-    """The pivots [N, M] of a run, and the optimiser's registers [n, M]."""
+    """The pivots [N, M] of a run, and the optimiser's states [n, M]."""
     with stored(where) as run:
-        return run.weights[()], {name: values[()] for name, values in run.registers.items()}
+        return run.weights[()], {name: values[()] for name, values in run.states.items()}
 
 
 def is_run(where: Path) -> bool:

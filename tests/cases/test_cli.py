@@ -37,9 +37,9 @@ def slope(w):
 def test_case_26_climb(method, optimizer):
     objective = FunctionObjective(slope, 2, torch.float64, torch.device("cpu"))
     ends = [[-1.0, -0.0423], [1.0, 0.0423]]
-    holder, reports = searched(objective, ends, method.stages(optimizer, 500, 1e-3))
-    assert reports[-1].converged
-    profile = measured_path(holder, "polygon", holder.chords(), 61, None)
+    holder, steps = searched(objective, ends, method.stages(optimizer, 500, 1e-3))
+    assert steps[-1].converged
+    profile = measured_path(holder, "polygon", holder.inner_products(), 61, None)
     assert profile.summaries()["loss"]["barrier"] == 0.0
     assert profile.metrics["loss"].min() >= -1.0  # no image is beyond an end
 

@@ -10,11 +10,11 @@ import torch
 from PIL import Image
 
 from pathsearch.errors import PathsearchError
-from pathsearch.launch import config
-from pathsearch.launch.recipe import Recipe
 from pathsearch.numerics.seeds import Key
 from pathsearch.objectives.data import Custom, Folder, Torchvision
 from pathsearch.objectives.network import NetworkObjective
+from pathsearch.run import config
+from pathsearch.run.recipe import Recipe
 from tests.commands import pathsearch
 from tests.objectives.test_pictures import write_idx
 

@@ -12,8 +12,8 @@ from torch.optim.swa_utils import AveragedModel
 
 from pathsearch import storage
 from pathsearch.errors import Interrupted, PathsearchError
-from pathsearch.launch import endpoints
 from pathsearch.objectives import NetworkSettings
+from pathsearch.run import endpoints
 from tests.runs import carried_out
 
 CONFIG = """

@@ -6,11 +6,11 @@ import subprocess
 import pytest
 
 from pathsearch.errors import PathsearchError
-from pathsearch.launch.config import load
-from pathsearch.launch.jobs import submission
-from pathsearch.launch.jobs.allocation import asked
-from pathsearch.launch.jobs.profiles import Profile
-from pathsearch.launch.jobs.submission import Batch
+from pathsearch.jobs import submission
+from pathsearch.jobs.allocation import asked
+from pathsearch.jobs.profiles import Profile
+from pathsearch.jobs.submission import Batch
+from pathsearch.run.config import load
 from tests.commands import pathsearch
 
 UUID = "GPU-8f6d0a3c-1111-2222-3333-444455556666"

@@ -9,12 +9,12 @@ import torch
 import torch.nn.functional as F
 
 from pathsearch import storage
-from pathsearch.launch import endpoints
 from pathsearch.methods import Neb
 from pathsearch.numerics.seeds import Key
 from pathsearch.objectives import NetworkSettings
 from pathsearch.objectives.protocol import remarked
 from pathsearch.optimizers import Sgd
+from pathsearch.run import endpoints
 from tests.commands import pathsearch
 from tests.conftest import path_of, searched
 

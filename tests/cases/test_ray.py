@@ -14,13 +14,13 @@ from pathsearch.errors import HolderLost, MachineLost, PathsearchError, Requeued
 from pathsearch.holders import HolderSettings
 from pathsearch.holders.ray import local
 from pathsearch.holders.ray.pool import _of_task
-from pathsearch.launch import config, placement, session
-from pathsearch.launch.placement import Work
-from pathsearch.launch.stop import Stop
 from pathsearch.objectives.faults import device_fault
+from pathsearch.run import config, placement, session
+from pathsearch.run.placement import Work
+from pathsearch.run.stop import Stop
 from tests.holders.ray.test_faults import Watcher
-from tests.launch.jobs.test_work import run as run_in_job
-from tests.launch.jobs.test_work import slurm
+from tests.jobs.test_work import run as run_in_job
+from tests.jobs.test_work import slurm
 
 NETWORK, BAND, CURVE = None, [(100, 7)], [(100, 1)]
 TRAINED = [(100, 2), (100, 1)]
@@ -218,7 +218,7 @@ def test_a_device_that_fails_in_a_job(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)
     asked = []
-    monkeypatch.setattr("pathsearch.launch.jobs.work.requeue", asked.append)
+    monkeypatch.setattr("pathsearch.jobs.work.requeue", asked.append)
     slurm(monkeypatch)
     with pytest.raises(Requeued, match=r"the device failed .* is kept in .*path.h5; the job is requeued"):
         run_in_job(tmp_path / "run", failing(tmp_path, 12))

@@ -28,8 +28,8 @@ def gradient(w):
     return g
 
 
-def registers(holder, name):
-    return np.stack([holder.register(name, row) for row in ROWS])
+def states(holder, name):
+    return np.stack([holder.optimizer_state(name, row) for row in ROWS])
 
 
 class HolderContract:
@@ -48,9 +48,9 @@ class HolderContract:
         holder.load(pivots, [], {})
         return holder
 
-    def basis(self, pivots, gradients, registers):
+    def basis(self, pivots, gradients, states):
         back, ahead = pivots[1:-1] - pivots[:-2], pivots[2:] - pivots[1:-1]
-        return np.stack([back, ahead, gradients, *registers], axis=1)
+        return np.stack([back, ahead, gradients, *states], axis=1)
 
     def test_evaluates_losses_gradients_and_gram(self, holder, pivots, rng):
         velocity = rng.normal(size=(4, M))
@@ -83,7 +83,7 @@ class HolderContract:
         wanted[ROWS] += np.einsum("nk,nkm->nm", move, vectors)
         np.testing.assert_allclose(read_out(holder, N), wanted, rtol=1e-10, atol=1e-10)
         wanted = np.einsum("nk,nkm->nm", change, vectors)
-        np.testing.assert_allclose(registers(holder, "velocity"), wanted, rtol=1e-10, atol=1e-10)
+        np.testing.assert_allclose(states(holder, "velocity"), wanted, rtol=1e-10, atol=1e-10)
 
     def test_a_way_is_settled_by_a_rule(self, holder):
         assert holder.stack("auto", [None]) == "loop"
@@ -106,7 +106,7 @@ class HolderContract:
         holder.mix(mixture)
         np.testing.assert_allclose(read_out(holder, N), mixture @ pivots, rtol=1e-14)
         np.testing.assert_array_equal(read_out(holder, N)[[0, 1, 3, 4, 5]], pivots[[0, 1, 3, 4, 5]])
-        np.testing.assert_allclose(registers(holder, "velocity"), mixture[1:-1, 1:-1] @ velocity, rtol=1e-14)
+        np.testing.assert_allclose(states(holder, "velocity"), mixture[1:-1, 1:-1] @ velocity, rtol=1e-14)
 
     def test_mixes_into_another_number_of_pivots(self, holder, pivots, rng):
         mixture = rng.random((9, N))
@@ -116,7 +116,7 @@ class HolderContract:
     def test_lengths_and_chords(self, holder, pivots):
         np.testing.assert_allclose(holder.lengths(), np.linalg.norm(np.diff(pivots, axis=0), axis=1), rtol=1e-12)
         offsets = pivots - pivots[0]
-        np.testing.assert_allclose(holder.chords(), offsets @ offsets.T, rtol=1e-10, atol=1e-7)
+        np.testing.assert_allclose(holder.inner_products(), offsets @ offsets.T, rtol=1e-10, atol=1e-7)
 
     def test_losses_and_measures_at_mixtures(self, holder, pivots, rng):
         mixture = rng.random((3, N))
@@ -130,7 +130,7 @@ class HolderContract:
         holder.evaluate(at_pivots(ROWS, [KEY] * N))
         holder.update(Plan(adaptive=Adaptive(-unit(4, 5, 2), 0.1, 0.9, 0.99, 1e-8, 1, None)))
         other = self.make(FunctionObjective(loss, M, torch.float64, torch.device("cpu")))
-        other.load(read_out(holder, N), ROWS, {name: registers(holder, name) for name in ("mean", "square")})
+        other.load(read_out(holder, N), ROWS, {name: states(holder, name) for name in ("mean", "square")})
         plan = Plan({"weights": np.ones((4, 5))})
         for one in (holder, other):
             one.evaluate(at_pivots(ROWS, [KEY] * N))

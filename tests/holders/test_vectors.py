@@ -11,7 +11,7 @@ from pathsearch.holders import SerialHolder, vectors
 from pathsearch.methods import AutoNeb, Neb
 from pathsearch.objectives.function import FunctionObjective
 from pathsearch.optimizers import Adam, Adaptive, Sgd
-from pathsearch.search import Position, search
+from pathsearch.search import State, search
 
 M = vectors.CHUNK["cpu"] * 2 + 1001  # some chunks, and not a whole number of them
 
@@ -129,10 +129,10 @@ BANDS = {
 
 @pytest.mark.parametrize("band", BANDS)
 def test_a_band_has_one_vector_beside_pivots_gradients_and_registers(band):
-    method, optimizer, registers = BANDS[band]
+    method, optimizer, states = BANDS[band]
     with Peak() as peak:
         holder = SerialHolder(Bowl(lambda weights: weights @ weights, M, torch.float64, torch.device("cpu")))
         holder.load(np.random.default_rng(0).normal(size=(2, M)), [], {})
-        for _ in search(holder, method.stages(optimizer, 3, None), Position(2), 0, False):
+        for _ in search(holder, method.stages(optimizer, 3, None), State(2), 0, False):
             pass
-    assert peak.most == 9 + 7 + 7 * registers + 1
+    assert peak.most == 9 + 7 + 7 * states + 1

@@ -218,7 +218,7 @@ class Kept(nn.Module):
 
 
 class Late(nn.Module):
-    """Buffers that a pass registers or fills, from the batch it sees."""
+    """Buffers that a pass states or fills, from the batch it sees."""
 
     def __init__(self):
         super().__init__()

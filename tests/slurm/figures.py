@@ -9,8 +9,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from pathsearch.launch.jobs import records, registry
-from pathsearch.launch.jobs.states import statuses
+from pathsearch.jobs import records, registry
+from pathsearch.jobs.states import statuses
 from pathsearch.storage.glance import glance
 from tests.commands import SMALL, command
 from tests.slurm import host

@@ -3,7 +3,7 @@
 import numpy as np
 
 from pathsearch import storage
-from pathsearch.launch.jobs.states import ALIVE, statuses
+from pathsearch.jobs.states import ALIVE, statuses
 from pathsearch.storage.glance import glance
 from tests.slurm.host import until
 

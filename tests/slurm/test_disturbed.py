@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pathsearch.launch.jobs import records
-from pathsearch.launch.jobs.states import statuses
+from pathsearch.jobs import records
+from pathsearch.jobs.states import statuses
 from pathsearch.storage.glance import glance
 from tests.commands import pathsearch
 from tests.slurm import host

@@ -3,8 +3,8 @@
 import json
 import subprocess
 
-from pathsearch.launch.jobs import states
-from pathsearch.launch.jobs.states import statuses
+from pathsearch.jobs import states
+from pathsearch.jobs.states import statuses
 from tests.commands import pathsearch
 from tests.slurm.host import until
 from tests.slurm.runs import finished, job, stepped

@@ -4,7 +4,7 @@ import re
 import subprocess
 
 from pathsearch import storage
-from pathsearch.launch.jobs.states import statuses
+from pathsearch.jobs.states import statuses
 from tests.commands import SMALL, pathsearch
 from tests.slurm.host import until
 from tests.slurm.runs import TWO, finished, job, log, same, state, stepped

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pathsearch import storage
-from pathsearch.launch.jobs.states import statuses
+from pathsearch.jobs.states import statuses
 from tests.commands import SMALL, pathsearch
 from tests.slurm.host import until
 from tests.slurm.runs import finished, same, state

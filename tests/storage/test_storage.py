@@ -11,7 +11,7 @@ import xarray
 
 from pathsearch import storage
 from pathsearch.errors import PathsearchError
-from pathsearch.search import Position
+from pathsearch.search import State
 from pathsearch.storage.history import History, before
 
 
@@ -140,10 +140,10 @@ def test_history_before_a_position_drops_the_step_to_be_taken_again():
         loss=[np.array([1.0, np.inf])] * 2 + [np.ones(3)] * 2,
     )
     arrays = {name: array for name, (_, array) in history.variables().items()}
-    kept = before(Position(3, stage=1, step=1, begun=True), arrays)
+    kept = before(State(3, stage=1, step=1, begun=True), arrays)
     assert [row[:2] for row in kept.rows] == [(0, 0), (0, 1), (1, 0)]
     assert [len(row) for row in kept.t] == [2, 2, 3]
-    assert len(before(Position(3, stage=1, begun=False), arrays).rows) == 2
+    assert len(before(State(3, stage=1, begun=False), arrays).rows) == 2
 
 
 def test_names_with_a_slash_are_read_back(run, tmp_path):

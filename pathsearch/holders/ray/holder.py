@@ -54,7 +54,7 @@ class RayHolder:
         self._names: tuple[str, ...] = ()
         self._who: list[int] = []
 
-    def load(self, pivots: Vectors, rows: list[int], registers: Mapping[str, Vectors]) -> None:
+    def load(self, pivots: Vectors, rows: list[int], states: Mapping[str, Vectors]) -> None:
         self._count = len(pivots)
         self._layout = blocks(_costs(self._count), self._balance.rates)
         self._copies = [set() for _ in self._actors]
@@ -62,15 +62,15 @@ class RayHolder:
             self._pool.queue(a, "forget")
         for row in range(self._count):  # one after another: they need not all fit in this process
             self._pool.vector(self._owner(row), "take", row, np.asarray(pivots[row]))
-        self.begin(rows, tuple(registers))
-        for name, values in registers.items():
+        self.begin(rows, tuple(states))
+        for name, values in states.items():
             for n, row in enumerate(rows):
                 self._pool.vector(self._owner(row), "take", row, np.asarray(values[n]), name)
 
-    def begin(self, rows: list[int], registers: tuple[str, ...]) -> None:
-        self._movable, self._names = rows, registers
+    def begin(self, rows: list[int], states: tuple[str, ...]) -> None:
+        self._movable, self._names = rows, states
         for a in self._actors:
-            self._pool.queue(a, "begin", self._count, rows, registers)
+            self._pool.queue(a, "begin", self._count, rows, states)
 
     def stack(self, way: str, batches: Collection[int | None]) -> str:
         for a in self._actors:
@@ -139,11 +139,11 @@ class RayHolder:
         used = {a: {int(k) for w in own.values() for k in np.flatnonzero(w)} for a, own in mixtures.items()}
         others = self._sent(used)
         moving = set(self._movable) if self._names else set()
-        registers = self._sent({a: used[a] & moving for a in self._actors}, "registers")
+        states = self._sent({a: used[a] & moving for a in self._actors}, "states")
         same = len(mixture) == self._count
         still = {row for row in range(self._count) if same and np.array_equal(np.flatnonzero(mixture[row]), [row])}
         for a in self._actors:
-            self._pool.queue(a, "mix", mixtures[a], len(mixture), still, self._version, others[a], registers[a])
+            self._pool.queue(a, "mix", mixtures[a], len(mixture), still, self._version, others[a], states[a])
             self._copies[a] = ((self._copies[a] | set(self._layout[a])) & still) - set(layout[a])
         self._count, self._layout = len(mixture), layout
         self._version += 1
@@ -158,7 +158,7 @@ class RayHolder:
         found = {row: length for own in self._pool.flush().values() for row, length in own["lengths"].items()}
         return np.array([found[row] for row in range(self._count - 1)])
 
-    def chords(self) -> Array:
+    def inner_products(self) -> Array:
         lower = np.zeros((self._count, self._count))
         for j in range(self._count):  # one pivot after another travels: they need not all fit beside an actor's own
             later = [a for a in self._actors if self._layout[a] and self._layout[a].stop > j]
@@ -189,7 +189,7 @@ class RayHolder:
     def pivot(self, row: int) -> NDArray[Any]:
         return np.asarray(self._pool.vector(self._owner(row), "pivot", row))
 
-    def register(self, name: str, row: int) -> NDArray[Any]:
+    def optimizer_state(self, name: str, row: int) -> NDArray[Any]:
         return np.asarray(self._pool.vector(self._owner(row), "register", name, row))
 
     def place(self, sample: int) -> str:

@@ -28,7 +28,7 @@ Operation = tuple[str, tuple[Any, ...]]
 """The name of a method of `Worker`, and its arguments."""
 
 Letter = tuple[str, int, list[int]]
-"""What is sent, of which pivot, to which actors: `pivot`, `gradient`, or `registers`, each of which is a letter."""
+"""What is sent, of which pivot, to which actors: `pivot`, `gradient`, or `states`, each of which is a letter."""
 
 
 @dataclass(frozen=True)
@@ -113,21 +113,21 @@ class Worker:
         self._block.forget()
 
     def take(self, row: int, vector: NDArray[Any], register: str | None = None) -> None:
-        """Own a pivot, or one of its registers."""
+        """Own a pivot, or one of its states."""
         if register is None:
             self._block.take(row, vector)
         else:
-            self._block.registers[register][row] = self._block.tensor(vector)
+            self._block.states[register][row] = self._block.tensor(vector)
 
-    def begin(self, count: int, movable: list[int], registers: tuple[str, ...]) -> None:
+    def begin(self, count: int, movable: list[int], states: tuple[str, ...]) -> None:
         self._moving = set(movable)
-        self._block.begin(count, movable, registers)
+        self._block.begin(count, movable, states)
 
     def send(self, version: int, letters: list[Letter]) -> None:
         """Post vectors to other actors, by a thread of its own: what follows need not wait for it."""
         for kind, row, targets in letters:
-            if kind == "registers":
-                contents = {name: own[row] for name, own in self._block.registers.items()}
+            if kind == "states":
+                contents = {name: own[row] for name, own in self._block.states.items()}
             else:
                 contents = {kind: (self._block.own if kind == "pivot" else self._block.gradients)[row]}
             for name, content in contents.items():
@@ -176,15 +176,15 @@ class Worker:
         still: set[int],
         version: int,
         others: dict[int, int],
-        registers: dict[int, int],
+        states: dict[int, int],
     ) -> None:
         """Own these mixtures [N] of the pivots; `still` are those that stay as they are.
 
-        others, registers: pivots, and pivots whose registers go along, that come by mail, and from whom.
+        others, states: pivots, and pivots whose states go along, that come by mail, and from whom.
         """
         self._learn(version, others)
-        beside: dict[str, dict[int, torch.Tensor]] = {name: {} for name in self._block.registers}
-        for row, actor in registers.items():
+        beside: dict[str, dict[int, torch.Tensor]] = {name: {} for name in self._block.states}
+        for row, actor in states.items():
             for name in beside:
                 beside[name][row] = self._opened(name, version, row, actor)
         self._all_sent()  # letters hold the vectors that are written now
@@ -222,8 +222,8 @@ class Worker:
     def pivot(self, row: int) -> NDArray[Any]:
         return copied(self._block.own[row])
 
-    def register(self, name: str, row: int) -> NDArray[Any]:
-        return copied(self._block.registers[name][row])
+    def optimizer_state(self, name: str, row: int) -> NDArray[Any]:
+        return copied(self._block.states[name][row])
 
     def _all_sent(self) -> None:
         """Wait until others have what was posted to them; a letter that could not be sent raises here."""

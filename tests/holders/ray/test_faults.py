@@ -13,10 +13,10 @@ import yaml
 
 from pathsearch import storage
 from pathsearch.errors import PathsearchError
-from pathsearch.launch import session
-from pathsearch.launch.config import validated
-from pathsearch.launch.stop import Stop
 from pathsearch.objectives import NetworkSettings
+from pathsearch.run import session
+from pathsearch.run.config import validated
+from pathsearch.run.stop import Stop
 from tests.commands import SMALL
 
 HOLDERS = {"serial": {"name": "serial"}, "five": {"name": "ray", "actors": 5}}
@@ -32,8 +32,8 @@ class Watcher:
     def log(self, line):
         self.lines.append(line)
 
-    def step(self, report):
-        if self.moves and report.position.moves == self.moves[0]:
+    def step(self, step):
+        if self.moves and step.state.moves == self.moves[0]:
             self.moves.pop(0)
             self.act()
 

@@ -12,7 +12,7 @@ from pathsearch.holders.settings import HolderSettings
 from pathsearch.methods import Bezier, Neb
 from pathsearch.objectives.sleep import SleepObjective
 from pathsearch.optimizers import Sgd
-from pathsearch.search import Position, search
+from pathsearch.search import State, search
 
 M = 50_000
 SLOW = 8  # times the others
@@ -35,17 +35,17 @@ def holder(ray_cluster):
 
 def searched(holder, method, steps):
     holder.load(np.random.default_rng(0).normal(size=(2, M)).astype(np.float32), [], {})
-    return list(search(holder, method.stages(Sgd(lr=1e-3), steps, None), Position(2), 0, False))
+    return list(search(holder, method.stages(Sgd(lr=1e-3), steps, None), State(2), 0, False))
 
 
 def test_a_step_with_springs_moves_two_images_into_an_actor(holder):
-    traffic = [report.traffic for report in searched(holder, Neb(images=12, spring=1.0), 8)][2:]
+    traffic = [step.traffic for step in searched(holder, Neb(images=12, spring=1.0), 8)][2:]
     assert {sent.actor for sent in traffic} == {2 * 4 * M}  # float32
     assert max(sent.coordinator for sent in traffic) < 1000 * 12
 
 
 def test_a_curve_moves_bend_points_and_never_samples(holder):
-    traffic = [report.traffic for report in searched(holder, Bezier(bends=1, samples=9), 8)][2:]
+    traffic = [step.traffic for step in searched(holder, Bezier(bends=1, samples=9), 8)][2:]
     # the owner of the bend gets two parts of its gradient, the others the bend
     assert {sent.actor for sent in traffic} == {2 * 4 * M}
     assert max(sent.coordinator for sent in traffic) < 1000 * 9
@@ -56,7 +56,7 @@ def test_a_slow_actor_is_left_with_fewer_images(holder):
     slow = holder._pool._facts[1].pid
     before = [len(rows) for rows in holder._layout]
     holder._pool._all("open", partial(sleeper, slow))
-    reports = searched(holder, Neb(images=12, spring=1.0), 40)
+    steps = searched(holder, Neb(images=12, spring=1.0), 40)
     after = [len(rows) for rows in holder._layout]
     assert after[1] <= 3 < before[1], (before, after)
-    assert len(pivots(holder, reports[-1].position.pivots)) == 14
+    assert len(pivots(holder, steps[-1].state.pivots)) == 14

@@ -10,8 +10,8 @@ import pytest
 
 from pathsearch import clusters, storage
 from pathsearch.errors import Interrupted
-from pathsearch.launch import config, session
-from pathsearch.launch.stop import Stop
+from pathsearch.run import config, session
+from pathsearch.run.stop import Stop
 from tests.commands import ENVIRONMENT, started
 from tests.holders.ray.test_faults import Watcher
 from tests.slurm.host import until

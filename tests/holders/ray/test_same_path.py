@@ -13,7 +13,7 @@ from pathsearch.methods.minimise import Minimise
 from pathsearch.methods.stages import Stage
 from pathsearch.objectives import SURFACES, NetworkSettings
 from pathsearch.optimizers import Adam, Fire, Lbfgs, Sgd
-from pathsearch.search import Position, search
+from pathsearch.search import State, search
 from tests.conftest import surface
 
 NETWORK = {
@@ -94,9 +94,9 @@ def found(holder, make, stages):
     known = SURFACES["muller-brown"]
     ends = [known.start, known.end] if make is muller_brown else [objective.initial(k).numpy() for k in (0, 1)]
     holder.load(np.array(ends), [], {})
-    reports = list(search(holder, stages, Position(2), 0, objective.stochastic))
-    losses = np.concatenate([report.losses for report in reports])
-    return pivots(holder, reports[-1].position.pivots), losses
+    steps = list(search(holder, stages, State(2), 0, objective.stochastic))
+    losses = np.concatenate([step.losses for step in steps])
+    return pivots(holder, steps[-1].state.pivots), losses
 
 
 @pytest.mark.parametrize("name", ON_NETWORK)

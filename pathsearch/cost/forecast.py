@@ -1,0 +1,53 @@
+"""What a run will take on so many devices, from measured seconds."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pathsearch.methods.stages import Stage, lengths
+from pathsearch.numerics.balance import LOSS
+from pathsearch.optimizers import DETERMINISTIC
+from pathsearch.run import endpoints
+from pathsearch.run.settings import RunSettings
+from pathsearch.search import moving
+
+DEVICES = (1, 2, 4, 8)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Hours by the clock, and times the devices; an upper bound where a search may converge before its last step."""
+
+    devices: int
+    wall_hours: float
+    device_hours: float
+
+
+def forecasts(
+    settings: RunSettings, gradient: float, outside: float, measuring: float, counts: Sequence[int] = DEVICES
+) -> list[Forecast]:
+    """For so many devices each. gradient: seconds of an image's; outside: share of a step beside those; measuring:
+    seconds of one point.
+    """
+    stages = endpoints.training(settings.endpoints) if settings.endpoints else []
+    stages += settings.method.stages(settings.optimizer, settings.steps, settings.tolerance)
+    through = len(settings.endpoints.through) if settings.endpoints else 0
+    points = 2 * settings.measure.points + settings.measure.plane**2
+    found = []
+    for devices in counts:
+        searching = sum(
+            _slowest(stage, pivots, devices) * stage.steps
+            for stage, pivots in zip(stages, lengths(stages, 2 + through))
+        )
+        seconds = searching * gradient / (1.0 - outside) + math.ceil(points / devices) * measuring
+        found.append(Forecast(devices, seconds / 3600, devices * seconds / 3600))
+    return found
+
+
+def _slowest(stage: Stage, pivots: int, devices: int) -> float:
+    """Gradients, or as much of them as losses cost, that the busiest device works out in a step."""
+    fixed = isinstance(stage.optimizer, DETERMINISTIC)
+    sample = stage.method.sample(pivots, moving(stage, pivots), 0, 0, fixed)
+    uphill = int(sample.back.any(axis=1).sum())
+    losses = len(sample.t) - uphill
+    return math.ceil(uphill / devices) + LOSS * losses / min(devices, max(losses, 1))

@@ -1,0 +1,106 @@
+"""Memory that a band takes at its peak over that of its vectors: `python -m pathsearch.cost.memory`.
+
+Vectors are pivots, gradients of the images, and the optimiser's states. Every case runs in a process of its own and
+keeps a checkpoint at the end; the peak of a run of a hundred weights, the process itself, is taken off. The loss is a
+bowl, which takes a new vector for a gradient and nothing else.
+"""
+
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from pathsearch import storage
+from pathsearch.holders import SerialHolder
+from pathsearch.methods import AutoNeb, Neb
+from pathsearch.methods.stages import Stage
+from pathsearch.numerics.seeds import Key
+from pathsearch.objectives.device import prepare
+from pathsearch.objectives.function import FunctionObjective
+from pathsearch.optimizers import Adam, Optimizer, Sgd
+from pathsearch.search import State, moving, search
+from pathsearch.storage.writer import Rows, Variable
+
+PARAMETERS, IMAGES, STEPS = 10_000_000, 7, 3
+SMALL = 100  # weights of a band that is nothing beside its process
+GROWING = [{"insert": {"rule": "equal", "count": count}} for count in (IMAGES - 3, 3)]
+CASES: dict[str, Callable[[], list[Stage]]] = {
+    "springs, momentum": lambda: _stages(Neb(images=IMAGES, spring=1.0), Sgd(momentum=0.9)),
+    "re-spaced, momentum": lambda: _stages(Neb(images=IMAGES, spring="inf"), Sgd(momentum=0.9)),
+    "re-spaced, adam": lambda: _stages(Neb(images=IMAGES, spring="inf"), Adam()),
+    "four images, then seven": lambda: _stages(AutoNeb.model_validate({"cycles": GROWING}), Sgd(momentum=0.9)),
+}
+
+
+class _Bowl(FunctionObjective):
+    def loss_and_gradient(self, weights: torch.Tensor, key: Key) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.loss(weights, key), 2.0 * weights
+
+
+def ratio(case: str, parameters: int = PARAMETERS) -> float:
+    """Peak memory of a case of CASES over that of its vectors, in fresh processes."""
+    last = CASES[case]()[-1]
+    vectors = IMAGES + 2 + IMAGES * (1 + len(last.optimizer.state_names()))
+    return (_peak_of(case, parameters) - _peak_of(case, SMALL)) / (8 * parameters * vectors)
+
+
+def _peak_of(case: str, parameters: int) -> int:
+    command = [sys.executable, "-m", __spec__.name, case, str(parameters)]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def _run(case: str, parameters: int) -> None:
+    prepare("float32")
+    holder = SerialHolder(_Bowl(lambda weights: weights @ weights, parameters, torch.float64, torch.device("cpu")))
+    holder.load([np.full(parameters, end) for end in (0.0, 1.0)], [], {})
+    stages = CASES[case]()
+    for step in search(holder, stages, State(2), 0, False):
+        position = step.state
+    with tempfile.TemporaryDirectory(dir=".") as folder:
+        storage.write(Path(folder) / "path.h5", {}, {"band": _kept(holder, stages[-1], position.pivots)})
+
+
+def _kept(holder: SerialHolder, stage: Stage, pivots: int) -> dict[str, Variable]:
+    rows = moving(stage, pivots)
+    vectors: dict[str, list[Callable[[], Any]]] = {"weights": [partial(holder.pivot, row) for row in range(pivots)]}
+    for name in stage.optimizer.state_names():
+        vectors[name] = [partial(holder.optimizer_state, name, row) for row in rows]
+    size, kind = holder.block.objective.size, np.dtype(float)
+    return {
+        name: ((f"{name}_row", "parameter"), Rows((len(those), size), kind, partial(_asked, those)))
+        for name, those in vectors.items()
+    }
+
+
+def _asked(vectors: list[Callable[[], Any]], n: int) -> Any:
+    return vectors[n]()
+
+
+def _stages(method: Neb | AutoNeb, optimizer: Optimizer) -> list[Stage]:
+    return method.stages(optimizer, STEPS, None)
+
+
+def _peak() -> int:
+    """Bytes of this process's memory at its peak."""
+    try:  # of this process alone: what getrusage says begins with what the one before it took
+        return 1024 * int(re.findall(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[0])
+    except OSError:  # macOS, where it is in bytes
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 3:
+        _run(sys.argv[1], int(sys.argv[2]))
+        print(_peak())
+    else:
+        print(f"{PARAMETERS:,} weights, {IMAGES} images: peak over pivots, gradients and optimiser state")
+        for name in CASES:
+            print(f"{name:28}{ratio(name):.3f}")

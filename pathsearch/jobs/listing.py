@@ -1,0 +1,174 @@
+"""The table of a user's runs, their end, and what is left out of it. Imports nothing heavy: people look often."""
+
+import math
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from pathsearch.errors import PathsearchError
+from pathsearch.jobs import records, registry
+from pathsearch.jobs.allocation import asked
+from pathsearch.jobs.records import LOCAL
+from pathsearch.jobs.states import ALIVE, Status, damaged, statuses
+from pathsearch.jobs.textfiles import printable
+
+LEFT = ("job", "state", "folder")  # columns of words; the others are of numbers
+COLUMNS = ("job", "state", "step", "loss", "barrier", "elapsed", "cost", "folder")
+
+
+def wanted(runs: list[Path] | None) -> list[Status]:
+    """How named runs stand, or all this user's. Raises PathsearchError where a folder was never submitted."""
+    if not runs:
+        entries = list(registry.entries())
+        found = statuses([run for run, fault in entries if not fault])
+        found.sort(key=lambda one: (not one.record.cluster, one.record.submitted, one.run))
+        return found + [damaged(run, fault) for run, fault in entries if fault]
+    named: list[Path] = []
+    for run in runs:
+        below = sorted(file.parent for file in run.rglob("job.json"))
+        if not below:
+            raise PathsearchError(f"{run} was not submitted: there is no job.json in it")
+        named += below
+    return statuses(list({run.resolve(): run for run in named}.values()))
+
+
+def figures(one: Status) -> dict[str, Any]:
+    """What `pathsearch jobs --json` says of a run; what is not known is null, `elapsed` is in seconds."""
+    seen = one.seen
+    return {
+        "job": one.record.job,
+        "cluster": one.record.cluster,
+        "state": one.state,
+        "says": one.says,
+        "stage": seen.stage if seen else None,
+        "step": seen.moves if seen else None,
+        "steps": seen.steps if seen else None,
+        "loss": _finite(seen.loss) if seen else None,
+        "barrier": _finite(seen.barrier) if seen else None,
+        "elapsed": round(one.elapsed, 1),
+        "gpu_hours": round(one.gpu_hours, 4),
+        "core_hours": round(one.core_hours, 4),
+        "turns": one.turns,
+        "submitted": one.record.submitted,
+        "folder": str(one.run),
+        "log": str(records.log(one.run, one.record)) if one.record.cluster else None,
+        "faults": list(one.faults),
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON has no NaN."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def show(found: list[Status]) -> None:
+    """Print the table, and below it why runs wait or failed, and what cannot be read."""
+    rows = [COLUMNS, *map(_row, found)]
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    # a terminal that is too narrow breaks lines at its edge: better than names that are cut
+    lines = ["  ".join(_aligned(*cell) for cell in zip(row, COLUMNS, widths)).rstrip() for row in rows]
+    rule = "─" * (sum(widths) + 2 * (len(widths) - 1))
+    print("", *(f" {line}" for line in (lines[0], rule, *lines[1:])), "", sep="\n")
+    for one in found:
+        for said in (one.says, *one.faults):
+            if said:
+                print(f"{_shown(one)}: {printable(said)}")
+
+
+def _row(one: Status) -> tuple[str, ...]:
+    said = figures(one)
+    step = "–" if said["step"] is None else f"{said['step']} / {said['steps']}"
+    numbers = ["–" if said[name] is None else f"{said[name]:.3g}" for name in ("loss", "barrier")]
+    elapsed = clock(one.elapsed) if one.elapsed else "–"
+    return one.record.job or "–", one.state, step, *numbers, elapsed, _cost(one), _shown(one)
+
+
+def _cost(one: Status) -> str:
+    if one.gpu_hours:
+        return f"{one.gpu_hours:.2f} GPU-h"
+    return f"{one.core_hours:.2f} core-h" if one.core_hours else "–"
+
+
+def _aligned(text: str, column: str, width: int) -> str:
+    return text.ljust(width) if column in LEFT else text.rjust(width)
+
+
+def clock(seconds: float) -> str:
+    """A time as SLURM writes it: H:MM:SS, or D-HH:MM:SS."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    return f"{days}-{hours:02}:{minutes:02}:{rest:02}" if days else f"{hours}:{minutes:02}:{rest:02}"
+
+
+def cancel(one: Status) -> str:
+    """End a run, others of its job go on; returns what was done. Raises PathsearchError where it cannot be ended."""
+    name, job = shown(one.run), one.record.job
+    if one.state not in ALIVE and one.state != "UNKNOWN":
+        return f"{name}: nothing to end, it is {one.state}"
+    if job is None:
+        raise PathsearchError(f"{name}: not cancelled, {one.says}")
+    try:
+        if (copied := records.original(one.run, one.record)) is not None:
+            raise PathsearchError(f"it is a copy: its job is that of {copied}")
+        if one.record.cluster == LOCAL:
+            return _cancel_process(one)
+        return _cancel_job(one, job)
+    except PathsearchError as error:
+        raise PathsearchError(f"{name}: not cancelled, {error}") from error
+
+
+def _cancel_process(one: Status) -> str:
+    """The run reads of it: no process is ended by its number, which may be another's by now."""
+    if not one.record.started:
+        raise PathsearchError(
+            f"an earlier version submitted it and kept no more of its process than a number, {one.record.job}: if "
+            f"`ps -p {one.record.job}` on {one.record.host} shows Submitit, end it by `kill {one.record.job}`"
+        )
+    records.cancel(one.run, one.record)
+    if one.state == "PENDING":
+        return f"{shown(one.run)}: will not begin"
+    return f"{shown(one.run)}: is asked to end, at its next step"
+
+
+def _cancel_job(one: Status, job: str) -> str:
+    had = records.turns(one.run)[-1:]
+    # a script, or shell, of the user's own goes on after the run
+    step = had[0].step if had and not one.record.profile else ""
+    asked(["scancel", step or job])
+    with suppress(PathsearchError):  # SLURM's word for it does
+        records.cancel(one.run, one.record)
+    return f"{shown(one.run)}: job {step or job} is asked to end"
+
+
+def forget(run: Path) -> list[str]:
+    """Leave a run, or those below a folder, out of the table from now on, their folders stay; returns what was done.
+
+    Raises PathsearchError where it was never submitted, or is under way.
+    """
+    try:
+        found = [(one.run, one.state) for one in wanted([run])]
+    except PathsearchError:
+        if registry.forget(run):  # a folder that cannot be looked at, or a damaged entry
+            return [f"{shown(run)}: left out of the table"]
+        raise
+    done = []
+    for where, state in found:
+        if state in ALIVE:
+            raise PathsearchError(f"{shown(where)}: not forgotten, it is {state}; `pathsearch cancel` ends it")
+        there = registry.forget(where)
+        done.append(f"{shown(where)}: {'left out of the table' if there else 'was not in the table'}, its folder stays")
+    return done
+
+
+def shown(run: Path) -> str:
+    """A folder as one types it here."""
+    try:
+        return str(Path(os.path.realpath(run)).relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return str(run)
+
+
+def _shown(one: Status) -> str:
+    return printable(shown(one.run))

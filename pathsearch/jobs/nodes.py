@@ -1,0 +1,232 @@
+"""A Ray cluster inside a job step: rank 0 starts the head, the others join, all end with it.
+
+Rank 0 writes the address into a folder of this turn inside the run's, which all nodes see; its going away is what the
+others leave by. Everything is ended by process id: other people's Rays on the same nodes are not ours to touch.
+"""
+
+import contextlib
+import ctypes
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+from pathsearch import clusters
+from pathsearch.errors import PathsearchError, needed
+from pathsearch.jobs.allocation import Allocation, end_step
+from pathsearch.run.stop import WARNING, Stop
+
+UP = 120.0  # seconds for a node to start Ray, and for all nodes to join
+PORTS = 3  # tries to find a port that is still free a moment later
+SEEN = 30.0  # seconds in which the folder the first node makes is to be seen on the others
+LEAVE = 2.0  # seconds for Ray to end by itself
+NEEDED = 20.0  # seconds that a node stays after it was asked to end: the first one may be writing a checkpoint
+LOOK = 0.2  # seconds between two looks
+PLACES = ("/tmp", "/var/tmp", "/dev/shm")  # on a node's own disk or memory, of short names
+
+
+@contextmanager
+def head(place: Path, given: Allocation, lost: Callable[[str], int]) -> Iterator[str]:
+    """Rank 0: a head on this node; gives its address. Whoever joins reads it below `place`.
+
+    Where Ray ends before its time this process ends too, with the status that `lost` returns: who waits for an answer
+    from a cluster that is gone waits for minutes, and cannot be called back.
+    """
+    with needed("ray", "a run on several GPUs or nodes"):
+        if find_spec("ray") is None:  # not imported yet: it reads the environment then
+            raise ImportError("no module named 'ray'")
+    meeting = _meeting(place, given)
+    for old in place.glob(f".ray-{given.job}-*"):  # of turns that were killed
+        shutil.rmtree(old, ignore_errors=True)
+    meeting.mkdir(mode=0o700, parents=True)
+    token = clusters.kept_secret(meeting / "token")
+    with _sockets(given) as sockets:
+        try:
+            child, address = _head(given, sockets, token)
+            try:
+                (meeting / "address.part").write_text(address, "utf-8")
+                (meeting / "address.part").rename(meeting / "address")
+                os.environ.update(_authenticated(token))  # for this process's own Ray, which is not imported yet
+                host, _, port = address.rpartition(":")
+                gone = partial(_bury, child, meeting, sockets, lost)
+                with clusters.watched([(host, int(port))], gone, lambda: child.poll() is None):
+                    yield address
+            finally:
+                with contextlib.suppress(OSError):
+                    (meeting / "address").unlink()  # which the other nodes leave by
+                _end(child)
+        finally:
+            shutil.rmtree(meeting, ignore_errors=True)
+
+
+def _bury(child: "subprocess.Popen[bytes]", meeting: Path, sockets: Path, lost: Callable[[str], int]) -> None:
+    status = 1
+    try:
+        shutil.rmtree(meeting, ignore_errors=True)  # which the other nodes leave by
+        status = lost(f"Ray ended on {socket.gethostname()}, the first node: {_last_words(sockets)}")
+        _end(child)
+        shutil.rmtree(sockets, ignore_errors=True)
+    finally:
+        os._exit(status)
+
+
+def join(place: Path, given: Allocation, stop: Stop) -> None:
+    """Another rank: lend this node to the head until that goes.
+
+    Raises PathsearchError where there is no head, after it has ended the step: the first node would wait for this one.
+    """
+    host = os.environ.get("SLURMD_NODENAME", socket.gethostname())
+    meeting = _meeting(place, given)
+    published, token = meeting / "address", meeting / "token"
+    began, met = time.monotonic(), False
+    while not published.exists():
+        if stop.number is not None or (met and not meeting.exists()):
+            return  # the first node says why
+        met = met or meeting.exists()
+        there = place.is_dir()
+        if time.monotonic() > began + (UP if there else SEEN):
+            end_step()
+            if there:
+                raise PathsearchError(f"{host} waited {UP:g} s in vain for the first node of the job to start Ray")
+            raise PathsearchError(f"{place} cannot be seen on {host}: put the run on a file system all nodes share")
+        time.sleep(LOOK)
+    try:
+        address = published.read_text("utf-8")
+    except OSError:
+        return  # it has left: it says why
+    with _sockets(given) as sockets:
+        child = _ray(["--address", address], given, sockets, token)
+        asked = None
+        try:
+            while child.poll() is None and published.exists():
+                # SIGTERM comes to all ranks at once: the first one needs this node for its last checkpoint
+                asked = asked or (time.monotonic() if stop.number == signal.SIGTERM else None)
+                if asked and time.monotonic() > asked + NEEDED:
+                    return
+                time.sleep(LOOK)
+            if published.exists() and stop.number is None:
+                raise PathsearchError(f"Ray ended on {host} with status {child.returncode}: {_last_words(sockets)}")
+        finally:
+            _end(child)
+
+
+def _meeting(place: Path, given: Allocation) -> Path:
+    return place.resolve() / f".ray-{given.turn}"
+
+
+def _authenticated(token: Path) -> dict[str, str]:
+    return {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(token),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_enable_metrics_collection": "0",  # or every node has a port for these, which asks for no token
+    }
+
+
+def _head(given: Allocation, sockets: Path, token: Path) -> tuple["subprocess.Popen[bytes]", str]:
+    host = _address()
+    for _ in range(PORTS):
+        port, other = _free_ports()
+        options = ["--head", f"--node-ip-address={host}", f"--port={port}", "--include-dashboard=false"]
+        if find_spec("grpc"):  # then there is a server for Ray's clients, at one port for all jobs if it is not told
+            options.append(f"--ray-client-server-port={other}")
+        child = _ray(options, given, sockets, token)
+        deadline = time.monotonic() + UP
+        while child.poll() is None and time.monotonic() < deadline:
+            if clusters.silent(host, port) is None:
+                return child, f"{host}:{port}"
+            time.sleep(LOOK)
+        _end(child)
+    raise PathsearchError(f"Ray could not be started on {socket.gethostname()}: {_last_words(sockets)}")
+
+
+def _ray(options: list[str], given: Allocation, sockets: Path, token: Path) -> "subprocess.Popen[bytes]":
+    """Ray's own processes as children of this one, that end when it ends, however that is."""
+    # on one host, as in tests, nodes' ports must differ: all are free ones. The names of sockets have to be short;
+    # Ray lets everybody into the folder they are in
+    arguments = [f"--num-cpus={given.cpus}", f"--num-gpus={given.gpus}", "--min-worker-port=0", "--max-worker-port=0"]
+    arguments += ["--dashboard-agent-listen-port=0", f"--temp-dir={sockets}/r", "--include-log-monitor=false"]
+    arguments += ["--no-monitor", "--disable-usage-stats", "--block"]
+    command = [sys.executable, "-m", "ray.scripts.scripts", "start", *options, *arguments]
+    libc = ctypes.CDLL(None)
+
+    def prepare() -> None:
+        signal.signal(WARNING, signal.SIG_IGN)  # it goes to all processes of a step
+        if hasattr(libc, "prctl"):
+            libc.prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+    with (sockets / f"ray-{given.rank}.log").open("ab") as log:
+        return subprocess.Popen(
+            command, stdout=log, stderr=log, env={**os.environ, **_authenticated(token)}, preexec_fn=prepare
+        )
+
+
+def _free_ports() -> tuple[int, int]:
+    with socket.socket() as one, socket.socket() as other:
+        for each in (one, other):
+            each.bind(("", 0))
+        return one.getsockname()[1], other.getsockname()[1]
+
+
+def _end(child: "subprocess.Popen[bytes]") -> None:
+    """Ask Ray to end, then make it: SLURM gives little time between its own asking and killing."""
+    below = clusters.descendants(child.pid)
+    child.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(LEAVE)
+    child.kill()
+    child.wait()
+    clusters.killed(below)
+
+
+@contextmanager
+def _sockets(given: Allocation) -> Iterator[Path]:
+    """A short folder on this node's own disk, of this rank of this turn alone."""
+    for place in PLACES:
+        for old in Path(place).glob(f"ps{given.job}-*"):  # of turns that were killed
+            if not old.name.startswith(f"ps{given.turn}."):
+                shutil.rmtree(old, ignore_errors=True)
+    folder = _short(f"ps{given.turn}.")
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _short(prefix: str) -> Path:
+    """A new folder of a short name, whatever TMPDIR is: a socket's name has at most 107 bytes, Ray adds 64."""
+    refused = []
+    for place in PLACES:
+        try:
+            return Path(tempfile.mkdtemp(prefix=prefix, dir=place))
+        except OSError as error:
+            refused.append(f"{place} ({error.strerror})")
+    raise PathsearchError(f"no folder for Ray's sockets on {socket.gethostname()}: {', '.join(refused)}")
+
+
+def _last_words(sockets: Path) -> str:
+    said = "".join(file.read_text("utf-8", "replace") for file in sockets.glob("ray-*.log"))
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return re.sub(r"^.*? (INFO|WARNING|ERROR) \S+ -- ", "", lines[-1]) if lines else "it said nothing"
+
+
+def _address() -> str:
+    """This node's address as other nodes see it."""
+    with contextlib.suppress(OSError):
+        found = socket.gethostbyname(socket.gethostname())
+        if not found.startswith("127."):
+            return found
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.connect(("192.0.2.1", 9))  # sends nothing: the system only says by which of its addresses it would
+        return str(one.getsockname()[0])
+    return "127.0.0.1"

@@ -1,0 +1,260 @@
+"""What is kept of a job beside its run: what was submitted, and a file for every turn it had on a machine.
+
+RUN/job.json                 `Record`: what to run, where, and the job's id
+RUN/jobs/turn-JOB-N.json     `Turn`: the N-th time the job ran; touched every BEAT seconds while it does
+RUN/jobs/cancelled           when the run was submitted that is to end, or not to begin
+"""
+
+import json
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from os import path, utime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pathsearch.errors import Interrupted, PathsearchError, Requeued, one_line
+from pathsearch.jobs import registry, textfiles
+
+LOCAL = "local"  # the cluster that is this machine
+BEAT = 10.0  # seconds between two signs of life
+OUTCOMES = ((type(None), "finished"), (Requeued, "requeued"), (Interrupted, "stopped"), (BaseException, "failed"))
+
+Kept = TypeVar("Kept", "Record", "Turn")
+
+
+@dataclass(frozen=True)
+class Record:
+    """A submitted run: `config` as validated, `folder` its files are relative to, `here` the working folder.
+
+    `job` is None until the cluster has it; `profile` is a `profiles.Profile`; `log` is where the job prints. `name` is
+    the job's, `logs` the folder of its script and output, from the run's: those of a sweep share both. `run` is the
+    run's own folder, by which a copy of it is known. `boot` and `started` say which process a local job is
+    (`process.identity`).
+    """
+
+    cluster: str
+    config: dict[str, Any]
+    folder: str
+    here: str
+    submitted: float
+    profile: dict[str, Any] = field(default_factory=dict)
+    job: str | None = None
+    log: str | None = None
+    host: str = field(default_factory=socket.gethostname)
+    name: str = ""
+    logs: str = "jobs"
+    run: str = ""
+    boot: str = ""
+    started: float = 0.0
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One stretch of a job on its machines, times as time.time(); `outcome` is "" while it goes on, and
+    `reached` how many steps and points the run had when it began.
+
+    `gpus` and `cpus` are those of all nodes. `boot` and `started` say which process it is (`process.identity`). `step`
+    is SLURM's, and `last` whether SLURM gives the job no other turn.
+    """
+
+    job: str
+    restart: int
+    host: str
+    pid: int
+    nodes: int
+    gpus: int
+    began: float
+    ended: float
+    reached: int = 0
+    outcome: str = ""
+    said: str = ""
+    cpus: int = 0
+    boot: str = ""
+    started: float = 0.0
+    step: str = ""
+    last: bool = False
+
+    @property
+    def hours(self) -> float:
+        """How long it took."""
+        return max(0.0, self.ended - self.began) / 3600
+
+    @property
+    def gpu_hours(self) -> float:
+        return self.gpus * self.hours
+
+    @property
+    def core_hours(self) -> float:
+        return self.cpus * self.hours
+
+
+def write(file: Path, kept: Record | Turn) -> None:
+    """Keep a record or a turn, in one piece."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    textfiles.write(file, json.dumps(asdict(kept), indent=1))
+
+
+def record(run: Path) -> Record | None:
+    """What was submitted into a run's folder; None where nothing was. Raises PathsearchError where it is damaged."""
+    return _read(run / "job.json", Record)
+
+
+def turns(run: Path) -> list[Turn]:
+    """The turns a run's jobs had, oldest first; one that goes on, or was cut off, ends at its last sign of life."""
+    return turns_and_faults(run)[0]
+
+
+def turns_and_faults(run: Path) -> tuple[list[Turn], list[str]]:
+    """The same, and what is wrong with those that cannot be read: the other turns are still true."""
+    found, faults = [], []
+    for file in sorted((run / "jobs").glob("turn-*.json")):
+        try:
+            turn = _read(file, Turn)
+            if turn is not None:
+                found.append(turn if turn.outcome else replace(turn, ended=max(turn.began, file.stat().st_mtime)))
+        except PathsearchError as error:
+            faults.append(str(error))
+        except OSError:
+            continue  # it was replaced meanwhile
+    return sorted(found, key=lambda turn: turn.began), faults
+
+
+def submitted(run: Path, kept: Record) -> None:
+    """Keep what is submitted into a run's folder, and where that is."""
+    write(run / "job.json", kept)
+    registry.enter(run)
+
+
+def cancel(run: Path, kept: Record) -> None:
+    """Have a submitted run not begin, or end: `work` looks at this. Raises PathsearchError where it cannot be said."""
+    try:
+        (run / "jobs").mkdir(exist_ok=True)
+        textfiles.write(run / "jobs" / "cancelled", repr(kept.submitted))
+    except OSError as error:
+        raise PathsearchError(f"{run / 'jobs'} cannot be written to: {error.strerror}") from error
+
+
+def cancelled(run: Path, submitted: float) -> bool:
+    """Whether a run that was submitted then is not to begin, or to end."""
+    try:
+        return textfiles.read(run / "jobs" / "cancelled", 100).decode() == repr(submitted)
+    except (OSError, ValueError):
+        return False
+
+
+def original(run: Path, kept: Record) -> Path | None:
+    """The folder this one is a copy of, whose job is not the copy's; None for a run in its own, or moved from there."""
+    if kept.run in ("", str(run)):
+        return None
+    try:
+        if (Path(kept.run) / "job.json").samefile(run / "job.json"):
+            return None
+        other = record(Path(kept.run))
+    except (OSError, PathsearchError):
+        return None
+    same = other is not None and (other.job, other.submitted) == (kept.job, kept.submitted)
+    return Path(kept.run) if same else None
+
+
+def log(run: Path, kept: Record) -> Path:
+    """Where a run's own job prints, the run maybe moved since."""
+    if kept.log is None:
+        return run / "run.log"
+    file = Path(kept.log)
+    if kept.cluster != LOCAL:
+        return Path(path.normpath(run / kept.logs)) / file.name
+    # one process carries out all runs of a sweep; that they share its output was so in earlier versions
+    return run / "jobs" / file.name if file.parent.name == "jobs" else run / "run.log"
+
+
+def sources(config: dict[str, Any], folder: Path, here: Path) -> list[Path]:
+    """The folders of runs that a run takes endpoints from, as `endpoints.found` finds them."""
+    points = config.get("endpoints")
+    points = points if isinstance(points, dict) else {}
+    through = points.get("through")
+    found = []
+    for point in (points.get("start"), *(through if isinstance(through, list) else ()), points.get("end")):
+        name = point.get("run") if isinstance(point, dict) else point
+        if isinstance(name, str) and "\0" not in name:
+            name = path.expanduser(name)
+            place = next((base / name for base in (here, folder) if path.exists(base / name)), here / name)
+            found.append(Path(path.realpath(place.parent if place.suffix == ".h5" else place)))
+    return list(dict.fromkeys(found))
+
+
+@contextmanager
+def turn(run: Path, begun: Turn) -> Iterator[Callable[[BaseException | None], None]]:
+    """Keep a turn while it goes on; gives what ends it early, with the error it ends by."""
+    file = run / "jobs" / f"turn-{begun.job}-{begun.restart}.json"
+    write(file, begun)
+    over = threading.Event()
+
+    def live() -> None:
+        while not over.wait(BEAT):
+            with suppress(OSError):  # what is wrong with the disk the run will say
+                utime(file)
+
+    def end(error: BaseException | None) -> None:
+        over.set()
+        outcome = next(said for kind, said in OUTCOMES if isinstance(error, kind))
+        said = "" if error is None else one_line(error) or type(error).__name__
+        write(file, replace(begun, ended=time.time(), outcome=outcome, said=said))
+
+    threading.Thread(target=live, daemon=True).start()
+    try:
+        yield end
+    except BaseException as error:
+        end(error)
+        raise
+    end(None)
+
+
+def _read(file: Path, kind: type[Kept]) -> Kept | None:
+    try:
+        return _typed(json.loads(textfiles.read(file)), kind)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        why = one_line(error.strerror if isinstance(error, OSError) and error.strerror else error)
+        advice = "move it away, and submit the run again to go on" if kind is Record else "move it away"
+        raise PathsearchError(f"{file} is damaged: {advice} ({textfiles.printable(why)})") from error
+
+
+NUMBER = 1e15  # more than any count or time here
+TYPES: dict[Any, Callable[[Any], bool]] = {
+    bool: lambda value: isinstance(value, bool),
+    int: lambda value: type(value) is int and 0 <= value < NUMBER,
+    float: lambda value: type(value) in (int, float) and 0 <= value < NUMBER,  # nor NaN
+    str: lambda value: isinstance(value, str) and "\0" not in value,
+    str | None: lambda value: value is None or TYPES[str](value),
+    dict[str, Any]: lambda value: isinstance(value, dict),
+}
+FORMS = {
+    "cluster": ".+",
+    "job": r"\d{1,18}(_\d{1,9})?",  # what is handed to scancel, for which `-u me` means all of mine
+    "logs": r"(\.\./)*jobs[^/]*",  # a folder that nobody else may look into from then on
+    "step": r"(\d{1,18}\.\d{1,18})?",
+}
+
+
+def _typed(values: Any, kind: type[Kept]) -> Kept:
+    """A record or a turn of values that were read; raises ValueError that names the first that cannot be its."""
+    if not isinstance(values, dict):
+        raise ValueError("it is no mapping")
+    known = {}
+    for part in fields(kind):
+        if part.name not in values:
+            if part.default is MISSING and part.default_factory is MISSING:
+                raise ValueError(f"it has no {part.name!r}")
+            continue  # of an earlier version
+        value = values[part.name]
+        form = FORMS.get(part.name)
+        if not TYPES[part.type](value) or (form and value is not None and not re.fullmatch(form, value)):
+            raise ValueError(f"{part.name!r} is none that this program wrote")
+        known[part.name] = value
+    return kind(**known)

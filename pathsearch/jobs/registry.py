@@ -1,0 +1,88 @@
+"""The folders of all runs of a user: `$XDG_STATE_HOME/pathsearch/runs`, a file each that holds a path."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from pathsearch.errors import PathsearchError, one_line
+from pathsearch.jobs import textfiles
+
+LONGEST = 1 << 14  # bytes of a path
+
+
+def enter(run: Path) -> None:
+    """Have a run known from now on."""
+    entry = _entry(run)
+    with suppress(OSError):  # a home that cannot be written to on compute nodes costs the run its row in a table
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        textfiles.write(entry, os.fsencode(os.path.realpath(run)))
+
+
+def known_runs() -> list[Path]:
+    """The folders of this user's runs that are still there."""
+    return sorted(run for run, fault in entries() if not fault)
+
+
+def entries() -> Iterator[tuple[Path, str]]:
+    """The folders of runs, each with ""; what is none, with what is wrong with it. Runs that are gone are left out."""
+    for file, run, fault in _listed():
+        if run is None:
+            yield file, f"it names no run ({fault}): `pathsearch forget {file}` removes it"
+            continue
+        try:
+            (run / "job.json").lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            yield run, f"it cannot be looked at: {error.strerror}"
+            continue
+        yield run, ""
+
+
+def forget(run: Path) -> bool:
+    """Leave a run, or an entry of the registry itself, out of the table from now on; False where it was not in it."""
+    there = False
+    for file, named, _ in _listed():
+        if os.path.abspath(run) != str(file) and (named is None or os.path.realpath(run) != os.path.realpath(named)):
+            continue
+        try:
+            file.rmdir() if file.is_dir() and not file.is_symlink() else file.unlink()
+        except OSError as error:
+            raise PathsearchError(f"cannot remove {file}: {error.strerror}") from error
+        there = True
+    return there
+
+
+def place() -> Path:
+    """The folder of these files."""
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(os.path.abspath(state)) / "pathsearch" / "runs"
+
+
+def _listed() -> Iterator[tuple[Path, Path | None, str]]:
+    """The files of the registry, each with the folder it holds, or None and why it holds none."""
+    try:
+        files = sorted(place().iterdir())
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise PathsearchError(f"cannot read {place()}, where your runs are listed: {error.strerror}") from error
+    for file in files:
+        if file.name.startswith("."):
+            continue
+        try:
+            yield file, _path(textfiles.read(file, LONGEST)), ""
+        except (OSError, ValueError) as error:
+            yield file, None, one_line(getattr(error, "strerror", None) or error)
+
+
+def _entry(run: Path) -> Path:
+    return place() / hashlib.sha256(os.fsencode(os.path.realpath(run))).hexdigest()[:16]
+
+
+def _path(held: bytes) -> Path:
+    if not held.startswith(b"/") or b"\0" in held or b"\n" in held:
+        raise ValueError("it holds no path")
+    return Path(os.fsdecode(held))

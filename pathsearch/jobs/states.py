@@ -1,0 +1,211 @@
+"""What became of jobs: SLURM's queue, its accounting where there is one, and what the runs themselves have written."""
+
+import os
+import socket
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pathsearch.errors import PathsearchError
+from pathsearch.jobs import records, textfiles
+from pathsearch.jobs.allocation import asked
+from pathsearch.jobs.glances import glances
+from pathsearch.jobs.process import lives, names
+from pathsearch.jobs.records import LOCAL, Record, Turn
+from pathsearch.storage.glance import Glance
+
+ALIVE = frozenset(
+    (
+        "PENDING",
+        "RUNNING",
+        "CONFIGURING",
+        "COMPLETING",
+        "SUSPENDED",
+        "REQUEUED",
+        "REQUEUE_FED",
+        "REQUEUE_HOLD",
+        "RESIZING",
+        "SIGNALING",
+        "STAGE_OUT",
+        "SPECIAL_EXIT",
+        "RESV_DEL_HOLD",
+    )
+)
+FAILED = frozenset(
+    (
+        "FAILED",
+        "CANCELLED",
+        "TIMEOUT",
+        "NODE_FAIL",
+        "OUT_OF_MEMORY",
+        "BOOT_FAIL",
+        "DEADLINE",
+        "PREEMPTED",
+        "LOST",
+        "STOPPED",
+        "UNSUBMITTED",
+    )
+)
+"""States that `resubmit --failed` submits again."""
+
+
+Known = dict[str, tuple[str, str]]
+"""State and reason by job."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """A run of this user: `says` is why it waits or failed; hours and `elapsed` seconds are of all its turns.
+
+    `cancelled`: by `pathsearch cancel`. `faults`: what is wrong with files beside it.
+    """
+
+    run: Path
+    record: Record
+    state: str
+    says: str
+    seen: Glance | None
+    gpu_hours: float
+    turns: int
+    core_hours: float = 0.0
+    elapsed: float = 0.0
+    cancelled: bool = False
+    faults: tuple[str, ...] = ()
+
+
+def damaged(run: Path, fault: str) -> Status:
+    """What takes the place of a run that cannot be told of."""
+    return Status(run, Record("", {}, "", "", 0.0), "UNKNOWN", fault, None, 0.0, 0)
+
+
+def statuses(runs: list[Path]) -> list[Status]:
+    """How runs stand, SLURM asked once for all of them; not those that were never submitted."""
+    found: dict[Path, Status] = {}
+    kept: dict[Path, Record] = {}
+    for run in runs:
+        try:
+            one = records.record(run)
+        except PathsearchError as error:
+            found[run] = damaged(run, str(error))
+            continue
+        if one is not None:
+            kept[run] = one
+    seen = glances(list(kept))
+    had = {run: records.turns_and_faults(run) for run in kept}
+    known = _known({str(one.job): _found(seen[run]) for run, one in kept.items() if one.job and one.cluster != LOCAL})
+    for run, one in kept.items():
+        found[run] = _status(run, one, known, seen[run], *had[run])
+    return [found[run] for run in runs if run in found]
+
+
+def _found(seen: Glance | None) -> bool:
+    return seen is not None and seen.state == "finished"
+
+
+def _known(jobs: dict[str, bool]) -> Known:
+    """State and reason of SLURM's jobs, of those it remembers; with each, whether its run found its path."""
+    if not jobs:
+        return {}
+    try:
+        found = _queue()
+    except PathsearchError as error:
+        return {job: ("UNKNOWN", str(error)) for job in jobs}
+    gone = [job for job, done in jobs.items() if job not in found and not done]  # the accounting may take its time
+    return found | (_accounting(gone) if gone else {})
+
+
+def _status(run: Path, one: Record, known: Known, seen: Glance | None, had: list[Turn], faults: list[str]) -> Status:
+    local, cancelled = one.cluster == LOCAL, records.cancelled(run, one.submitted)
+    # not those of earlier jobs; on one machine, whose clock is one, numbers may come again
+    mine = [turn for turn in had if turn.job == one.job and (turn.began >= one.submitted or not local)]
+    if one.job is None:
+        state, says = "UNSUBMITTED", "the cluster did not take it"
+    elif copied := records.original(run, one):
+        state, says = judged(None, mine, seen)
+        says = says or ("" if state == "COMPLETED" else f"a copy of {copied}, whose job it is")
+    else:
+        # tasks of an array that was cancelled as it waited are one row under the array's number
+        row = known.get(one.job, known.get(one.job.partition("_")[0]))
+        told = _process(run, one, mine, cancelled) if local else row
+        state, says = judged(told, mine, seen, cancelled)
+        if state in ("FAILED", "LOST") and not says:
+            says = _last_words(records.log(run, one)) if mine or not local else "its job ended before it began"
+    found = Status(run, one, state, says, seen, 0.0, len(had), cancelled=cancelled, faults=tuple(faults))
+    return replace(
+        found,
+        gpu_hours=sum(turn.gpu_hours for turn in had),
+        core_hours=sum(turn.core_hours for turn in had),
+        elapsed=3600 * sum(turn.hours for turn in had),
+    )
+
+
+def judged(
+    told: tuple[str, str] | None, had: list[Turn], seen: Glance | None, cancelled: bool = False
+) -> tuple[str, str]:
+    """State and reason, from what the cluster says (None: nothing), the run's turns, and its path.h5."""
+    state, reason = told or ("", "")
+    said = had[-1].said if had else ""
+    over = had and had[-1].last and had[-1].outcome in ("failed", "stopped")
+    if state in ALIVE and not over:  # a shell that SLURM gave may outlive the run
+        return state, "" if reason == "None" else reason
+    if _found(seen):
+        return "COMPLETED", ""
+    if cancelled and state != "UNKNOWN":
+        return "CANCELLED", said
+    if state and state not in ("COMPLETED", "UNKNOWN") and state not in ALIVE:
+        return state, said or (reason if reason.startswith("Dependency") else "")
+    if had and had[-1].outcome in ("failed", "stopped"):
+        return had[-1].outcome.upper(), said
+    if state == "UNKNOWN":
+        return state, reason
+    return ("FAILED" if state else "LOST"), said
+
+
+def queue(listed: str) -> Known:
+    """State and reason by job, from `squeue -h -r -o %i|%T|%r`."""
+    rows = [line.split("|", 2) for line in listed.splitlines() if line.count("|") >= 2]
+    return {job.strip(): (state.strip(), reason.strip()) for job, state, reason in rows}
+
+
+def accounting(listed: str) -> Known:
+    """State by job, from `sacct -X -n -P -o JobID,State`."""
+    rows = [line.split("|") for line in listed.splitlines() if "|" in line]
+    return {row[0].strip(): (row[1].split()[0], "") for row in rows if row[1].split()}
+
+
+def _queue() -> Known:
+    # all states: SLURM remembers a job for some minutes after its end
+    return queue(asked(["squeue", "-h", "-r", "-t", "all", "-u", str(os.getuid()), "-o", "%i|%T|%r"]))
+
+
+def _accounting(jobs: list[str]) -> Known:
+    try:
+        return accounting(asked(["sacct", "-X", "-n", "-P", "-o", "JobID,State", "-j", ",".join(jobs)]))
+    except PathsearchError:  # a cluster without
+        return {}
+
+
+def _process(run: Path, one: Record, had: list[Turn], cancelled: bool) -> tuple[str, str] | None:
+    """A run among those of a process of Submitit's on some machine."""
+    ended = bool(had) and had[-1].outcome not in ("", "requeued")
+    if ended or (cancelled and not had):
+        return None
+    if one.host != socket.gethostname():
+        return "UNKNOWN", f"it runs on {one.host}: ask there"
+    return ("RUNNING" if had else "PENDING", "") if _lives(run, one, had) else None
+
+
+def _lives(run: Path, one: Record, had: list[Turn]) -> bool:
+    """Whether a process of a run on this machine does: its supervisor, or the one that carries it out."""
+    if any(lives(turn.pid, turn.boot, turn.started) for turn in had[-1:]):
+        return True
+    if one.started:
+        return lives(int(one.job or 0), one.boot, one.started)
+    # of an earlier version: known by the folder it was started for
+    return names(int(one.job or 0), Path(os.path.normpath(run.resolve() / one.logs)))
+
+
+def _last_words(log: Path) -> str:
+    try:
+        return textfiles.last_line(log) or "it printed nothing"
+    except OSError:
+        return f"it printed nothing: there is no {log}"

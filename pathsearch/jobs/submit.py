@@ -1,0 +1,146 @@
+"""From what a user asks for to jobs: one run, or a sweep with its endpoints first."""
+
+import os
+import shlex
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pathsearch.cost.estimate import TFLOPS, Estimate, Operations, estimate, operations
+from pathsearch.errors import PathsearchError, one_line
+from pathsearch.jobs import records, script, submission, sweeps
+from pathsearch.jobs.listing import shown
+from pathsearch.jobs.profiles import Profile
+from pathsearch.jobs.records import LOCAL
+from pathsearch.jobs.states import ALIVE, statuses
+from pathsearch.jobs.submission import Batch
+from pathsearch.run import endpoints
+from pathsearch.run.settings import RunSettings
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What was asked for: a configuration, `folder` its files are relative to, and where its runs go."""
+
+    name: str
+    settings: RunSettings
+    folder: Path
+    root: Path
+    cluster: str
+    profile: Profile
+
+
+def single(asked: Submission) -> list[Batch]:
+    """One run."""
+    endpoints.look_for(asked.settings.endpoints, asked.folder)
+    after = _awaited(asked, [asked.settings])
+    return [Batch(asked.name, asked.root / "jobs", {asked.root: asked.settings}, asked.profile, after)]
+
+
+def swept(asked: Submission, runs: dict[str, RunSettings]) -> list[Batch]:
+    """Runs in folders below the root; first those that train endpoints for them, if any are to be trained."""
+    for settings in runs.values():
+        endpoints.look_for(settings.endpoints, asked.folder)
+    planned = sweeps.plan(runs, str(asked.root.resolve()))
+    found, after = [], _awaited(asked, list(runs.values()))
+    # two vectors have no use for more
+    small = asked.profile.model_copy(update={"nodes": 1, "gpus_per_node": min(2, asked.profile.gpus_per_node)})
+    parts = (("endpoints", planned.trainings, small), (asked.name, planned.paths, asked.profile))
+    for name, part, profile in parts:
+        if part:
+            below = {asked.root / where: settings for where, settings in part.items()}
+            found.append(Batch(name, asked.root / f"jobs-{name}", below, profile, after))
+    return found
+
+
+def preview(asked: Submission, batches: list[Batch]) -> None:
+    """Print the scripts and what the runs will take."""
+    after: list[str] = []
+    for batch in batches:
+        if asked.cluster != LOCAL:
+            waits = [*batch.after, *after]
+            print(script.text(batch.profile, batch.name, batch.logs.resolve(), len(batch.runs), waits))
+        after = [f"<job of {batch.name}>"]
+    runs = {where: settings for batch in batches for where, settings in batch.runs.items()}
+    hours = sum(len(batch.runs) * batch.profile.gpu_hours for batch in batches)
+    print(*(f"# run in {where}" for where in runs), sep="\n")
+    if asked.cluster == LOCAL:
+        print("# one after another, in a process of this machine")
+    print(f"# asked for: at most {hours:.3g} GPU-hours a turn")
+    print(f"# {_estimated(asked, list(runs.values()))}")
+
+
+def _estimated(asked: Submission, runs: list[RunSettings]) -> str:
+    gpus, tflops = asked.profile.nodes * asked.profile.gpus_per_node, asked.profile.tflops or TFLOPS
+    counted: dict[str, Operations | None] = {}
+    known: list[Estimate] = []
+    for settings in runs:
+        network = settings.objective.model_dump_json()
+        try:
+            if network not in counted:  # once for all runs of a sweep that have the same
+                counted[network] = operations(settings, asked.folder)
+        except PathsearchError as error:
+            return f"no estimate: {one_line(error)}"
+        if (found := counted[network]) is not None:
+            known.append(estimate(settings, found, max(gpus, 1), tflops))
+    if not known:
+        return f"no estimate for objective {asked.settings.objective.name}: operations are counted of networks only"
+    total, hours = sum(one.operations for one in known), sum(one.gpu_hours for one in known)
+    return (
+        f"estimated: at most {hours:.2g} GPU-hours ({total:.2g} floating-point operations, {tflops:g}·10¹² a "
+        "second and GPU, `tflops` of the profile; on a GPU `pathsearch bench CONFIG` measures it)"
+    )
+
+
+def carry_out(asked: Submission, batches: list[Batch]) -> None:
+    """Submit, and say what was submitted, where, and how to watch it."""
+    if asked.cluster != LOCAL:
+        submission.look_for_slurm()
+    _refuse_running([where for batch in batches for where in batch.runs])
+    jobs = _handed_over(batches, asked.cluster, asked.folder, Path.cwd())
+    for batch, job in jobs:
+        print(said(job, list(batch.runs)))
+    print(f"watch: pathsearch jobs; pathsearch logs -f {shlex.quote(str(next(iter(batches[-1].runs))))}")
+
+
+def _handed_over(batches: list[Batch], cluster: str, folder: Path, here: Path) -> list[tuple[Batch, str]]:
+    """Submit batches of which each waits for the one before it; returns them with their jobs' ids."""
+    if cluster == LOCAL:
+        # one after another in one process: this machine has no queue that would keep them apart
+        runs = {where: settings for batch in batches for where, settings in batch.runs.items()}
+        whole = replace(batches[-1], runs=runs)
+        return [(whole, submission.to_this_machine(whole, submission.prepare(whole, cluster, folder, here)))]
+    prepared = [submission.prepare(batch, cluster, folder, here) for batch in batches]
+    found: list[tuple[Batch, str]] = []
+    for batch, kept in zip(batches, prepared):
+        after = (*batch.after, *(job for _, job in found[-1:]))
+        ids = submission.to_slurm(replace(batch, after=after), kept)
+        found.append((batch, ids[0].partition("_")[0]))
+    return found
+
+
+def said(job: str, runs: list[Path]) -> str:
+    """What was submitted, and where it goes."""
+    where = shown(Path(os.path.commonpath([run.resolve() for run in runs])))
+    return f"job {job}: {'run' if len(runs) == 1 else f'{len(runs)} runs'} in {where}"
+
+
+def awaited(sources: list[Path]) -> tuple[str, ...]:
+    """The jobs of SLURM that carry out runs now, or are to."""
+    jobs = [one.record.job for one in statuses(sources) if one.state in ALIVE and one.record.cluster != LOCAL]
+    return tuple(job for job in jobs if job)
+
+
+def _awaited(asked: Submission, runs: list[RunSettings]) -> tuple[str, ...]:
+    """The jobs under way that find endpoints these runs name."""
+    configs = (settings.model_dump(mode="json") for settings in runs)
+    sources = (source for config in configs for source in records.sources(config, asked.folder, Path.cwd()))
+    return awaited(list(dict.fromkeys(sources)))
+
+
+def _refuse_running(runs: list[Path]) -> None:
+    for one in statuses([where for where in runs if records.record(where) is not None]):
+        if one.state in ALIVE:
+            raise PathsearchError(
+                f"{one.run} has job {one.record.job}, {one.state}: wait, cancel it with `pathsearch cancel {one.run}`, "
+                "or name another folder with --out"
+            )

@@ -1,0 +1,296 @@
+"""What every task of a job runs: the search on its first node, Ray on all of them, another turn where time is up."""
+
+import os
+import re
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pathsearch.errors import Interrupted, PathsearchError, Requeued, complain, needed
+from pathsearch.jobs import records
+from pathsearch.jobs.allocation import Allocation, devices, fate, here, requeue, step
+from pathsearch.jobs.output import printed_into
+from pathsearch.jobs.process import identity
+from pathsearch.machine import cores
+from pathsearch.run.stop import WARNING, Stop, signals
+
+if TYPE_CHECKING:  # torch takes seconds to import, in which a signal would find nobody to heed it
+    from pathsearch import storage
+    from pathsearch.run.settings import RunSettings
+
+Configured = Callable[[], tuple["RunSettings", Path, bool]]
+"""Settings, the folder their file names start from, and `stretch` of `past.past`; called where they are needed."""
+
+FRUITLESS = 3  # turns in a row that may end where they began
+AGAIN = 144  # exit status by which a task of Submitit's local executor asks for another turn
+
+
+def run(where: Path, configured: Configured, stop: Stop) -> "storage.Run | None":
+    """Carry out the run in folder `where`, alone or as a task of a SLURM step; None from all but the first task.
+
+    Raises Interrupted where it was stopped, Requeued where its time was up and SLURM has it in its queue again.
+    """
+    given = here()
+    if given is None:
+        return _alone(where, configured, stop)
+    if given.rank == 0:
+        return _first(where, configured, given, stop)
+    from pathsearch.jobs import nodes
+
+    nodes.join(where, given, stop)
+    return None
+
+
+def _first(where: Path, configured: Configured, given: Allocation, stop: Stop) -> "storage.Run":
+    known = fate(given.job)
+    stop.until = known.until
+    begun = replace(
+        _begun(where, given.job, given.restart, given.nodes, given.cpus, given.gpus),
+        step=step(),
+        last=known.state != "UNKNOWN" and not known.requeue,
+    )
+    with records.turn(where, begun) as end:
+
+        def lost(said: str) -> int:
+            """Ray is gone, and with it the vectors: from the last checkpoint on, in another turn."""
+            # who told this process to stop told Ray, too
+            why = said if stop.number is None else f"stopped by {stop.reason}"
+            error = _another_turn(where, Interrupted(why, stop.number or WARNING), given)
+            if stop.number is None and type(error) is Interrupted:  # nobody stopped it
+                error = PathsearchError(f"{error}; run the same command again to continue from the last checkpoint")
+            end(error)
+            complain(error)
+            return error.status
+
+        try:
+            return _on_nodes(where, configured, given, stop, lost)
+        except Interrupted as error:
+            raise _another_turn(where, error, given) from None
+
+
+def work(runs: list[str], submitted: float | None = None) -> None:
+    """The runs of a job one after another, as they were submitted into these folders; for Submitit.
+
+    Those of a process of this machine were `submitted` at that time, as time.time(): one that was cancelled, or
+    submitted again meanwhile, is passed over. Ends the process with a status: an exception would be a result to
+    Submitit.
+    """
+    failed = False
+    with signals() as stop:
+        for where in map(Path, runs):
+            if submitted is not None and (why := _passed_over(where, submitted)):
+                print(f"{where}: {why}", flush=True)
+                continue
+            stop.cancels = partial(records.cancelled, where, submitted) if submitted is not None else None
+            with _own_output(where, len(runs)):
+                error = _outcome(where, stop)
+            if isinstance(error, Interrupted):
+                if not stop.go_on():
+                    local = isinstance(error, Requeued) and "SUBMITIT_LOCAL_JOB_ID" in os.environ
+                    sys.exit(AGAIN if local else error.status)
+            elif error is not None:
+                failed = True
+    if failed:
+        sys.exit(1)
+
+
+def _passed_over(where: Path, submitted: float) -> str:
+    if records.cancelled(where, submitted):
+        return "cancelled before it began"
+    with suppress(PathsearchError):  # a damaged record the run itself will name
+        kept = records.record(where)
+        if kept is not None and kept.submitted != submitted:
+            return "submitted again meanwhile, by another job"
+    return ""
+
+
+@contextmanager
+def _own_output(where: Path, runs: int) -> Iterator[None]:
+    """Have a run print into its own log where one process of this machine carries out several."""
+    job = os.environ.get("SUBMITIT_LOCAL_JOB_ID")
+    if job is None or runs == 1:
+        yield
+        return
+    log = where / "jobs" / f"{job}_0_log.out"
+    with ExitStack() as stack:
+        try:
+            log.parent.mkdir(exist_ok=True)
+            stack.enter_context(printed_into(log))
+        except OSError as error:
+            complain(
+                PathsearchError(f"{where}: what it prints is kept here, {log} cannot be written: {error.strerror}")
+            )
+        yield
+
+
+def _outcome(where: Path, stop: Stop) -> Exception | None:
+    """Carry out a run; returns the error it ended by, which has been told."""
+    try:
+        _submitted(where, stop)
+    except PathsearchError as error:
+        complain(error)
+        return error
+    except Exception as error:  # a fault of ours: the other runs may do without
+        traceback.print_exc()
+        return error
+    return None
+
+
+def _submitted(where: Path, stop: Stop) -> None:
+    if stop.number is not None:
+        raise Interrupted(f"stopped by {stop.reason} before {where}", stop.number)
+    kept = records.record(where)
+    if kept is None:
+        raise PathsearchError(f"{where}/job.json is gone: submit the run again")
+    try:
+        os.chdir(kept.here)
+    except OSError as error:
+        raise PathsearchError(f"{kept.here}, where {where} was submitted, cannot be used: {error.strerror}") from error
+
+    def configured() -> "tuple[RunSettings, Path, bool]":
+        from pathsearch.run.config import validated
+
+        return validated(kept.config, str(where / "job.json")), Path(kept.folder), False
+
+    found = run(where, configured, stop)
+    if found is not None:
+        from pathsearch.run.finish import finish
+
+        finish(found)
+
+
+def _alone(where: Path, configured: Configured, stop: Stop) -> "storage.Run":
+    job = os.environ.get("SUBMITIT_LOCAL_JOB_ID")
+    if job is None:
+        return _search(where, stop, *configured())
+    restart = sum(turn.job == job for turn in records.turns(where))
+    with records.turn(where, _begun(where, job, restart, 1, cores(), len(devices(os.environ) or ()))):
+        try:
+            return _search(where, stop, *configured())
+        except Interrupted as error:
+            if error.number == WARNING:  # sent ahead of the end of the time; Submitit starts the task again
+                raise _requeued(error) from None
+            raise
+
+
+def _search(where: Path, stop: Stop, settings: "RunSettings", folder: Path, stretch: bool) -> "storage.Run":
+    from pathsearch.progress import display
+    from pathsearch.run.past import beyond, past
+    from pathsearch.storage.glance import glance
+
+    with display(where / "run.log") as watcher:
+        seen = glance(where)
+        if seen is not None and seen.state == "finished":
+            kept = past(where / "path.h5", settings, folder, stretch)
+            if kept is not None and not beyond(kept, settings):
+                watcher.log(f"{kept.file} is finished already")
+                return kept
+        from pathsearch.run import session  # torch takes seconds to import: not for what is done already
+
+        return session.run(settings, where, folder, watcher, stop, stretch)
+
+
+def _on_nodes(
+    where: Path, configured: Configured, given: Allocation, stop: Stop, lost: Callable[[str], int]
+) -> "storage.Run":
+    from pathsearch.jobs import nodes
+
+    with ExitStack() as stack:
+        # with several nodes at once, since the others wait for it: torch is imported meanwhile
+        address = stack.enter_context(nodes.head(where, given, lost)) if given.nodes > 1 else None
+        settings, folder, stretch = configured()
+        if "SUBMITIT_EXECUTOR" not in os.environ:  # a script of the user's own: `pathsearch jobs` is to know it too
+            config, here, run = settings.model_dump(mode="json"), str(Path.cwd()), str(where.resolve())
+            known = records.Record("slurm", config, str(folder.resolve()), here, time.time(), job=given.job, run=run)
+            records.submitted(where, known)
+        holder = settings.holder
+        if holder.address is None and _wants_ray(settings, folder, given):
+            address = address or stack.enter_context(nodes.head(where, given, lost))
+            holder = holder.model_copy(update={"name": "ray", "address": address})
+            settings = settings.model_copy(update={"holder": holder})
+            with needed("ray", "holder=ray"):
+                from pathsearch.holders.ray import cluster
+
+            stack.callback(cluster.join(holder))
+            cluster.await_nodes(given.nodes, nodes.UP, lambda: stop.number is not None)
+            if stop.number is not None:
+                raise Interrupted(f"stopped by {stop.reason} before it began", stop.number)
+        elif given.nodes > 1:
+            raise PathsearchError(f"holder {holder.name} of this run leaves {given.nodes} nodes idle: ask for one node")
+        return _search(where, stop, settings, folder, stretch)
+
+
+def _wants_ray(settings: "RunSettings", folder: Path, given: Allocation) -> bool:
+    """Whether a run is to have Ray on what it was given; nodes that were asked for are not to be idle."""
+    from pathsearch.run import placement
+
+    if settings.holder.name == "auto" and given.nodes > 1:
+        return True
+    return placement.placed(settings, placement.size(settings, folder), given.gpus).holder == "ray"
+
+
+def _begun(where: Path, job: str, restart: int, nodes: int, cpus: int, gpus: int) -> records.Turn:
+    """A turn that begins now; cpus, gpus: those of a node."""
+    now, pid = time.time(), os.getpid()
+    boot, started = identity(pid)
+    return records.Turn(
+        job,
+        restart,
+        socket.gethostname(),
+        pid,
+        nodes,
+        nodes * gpus,
+        now,
+        now,
+        _reached(where),
+        cpus=nodes * cpus,
+        boot=boot,
+        started=started,
+    )
+
+
+def _reached(where: Path) -> int:
+    from pathsearch.storage.glance import glance
+
+    seen = glance(where)
+    return 0 if seen is None else seen.moves + seen.measured
+
+
+def _another_turn(where: Path, stopped: Interrupted, given: Allocation) -> PathsearchError:
+    """Have SLURM requeue a job whose time was up; returns what this turn ends with."""
+    known = fate(given.job)
+    # anything else: it was cancelled, say, and the signal that says so is on its way
+    if known.state not in ("RUNNING", "UNKNOWN"):
+        return Interrupted(f"{_without_advice(stopped)}; SLURM ends the job ({known.state})", stopped.number)
+    # SLURM may announce a preemption by SIGTERM, and takes no job back that ended meanwhile
+    if not known.requeue or (stopped.number not in (WARNING, signal.SIGALRM) and not known.preempted):
+        return stopped
+    now = _reached(where)
+    fruitless = sum(turn.job == given.job and turn.reached >= now for turn in records.turns(where))
+    if fruitless >= FRUITLESS:
+        return PathsearchError(
+            f"{stopped}; in {fruitless} turns it got no further, and is not requeued: give it more time (--time), "
+            "more devices, or checkpoint.steps=1"
+        )
+    try:
+        requeue(given.job)
+    except PathsearchError as error:
+        return error
+    return _requeued(stopped)
+
+
+def _requeued(stopped: Interrupted) -> Requeued:
+    return Requeued(f"{_without_advice(stopped)}; the job is requeued and goes on from there", stopped.number)
+
+
+def _without_advice(stopped: Interrupted) -> str:
+    """What was said of a stop, less what to type: this job does it."""
+    return re.split("[;:] run the same", str(stopped))[0]

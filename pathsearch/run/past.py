@@ -1,0 +1,130 @@
+"""What is there of a run already, and whether it is the one that is asked for; looked at before anything is opened."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pathsearch import storage
+from pathsearch.errors import PathsearchError
+from pathsearch.methods.stages import Stage
+from pathsearch.run.config import differences, validated
+from pathsearch.run.outside import changed, outside
+from pathsearch.run.settings import UNCOMPARED, RunSettings
+
+ELSEWHERE = "name another folder with --out, or move this one away"
+
+
+def past(file: Path, settings: RunSettings, folder: Path, stretch: bool = False) -> storage.Run | None:
+    """What is kept in `file` of the run with these settings; None where nothing is. `folder` is the configuration's.
+
+    The last stage may have more steps, or a smaller tolerance, than what is kept: see `beyond`. stretch: also where
+    its learning rates follow from the number of steps. Raises PathsearchError where the file holds another run or is
+    damaged, and where what it came from is no longer the same.
+    """
+    if not file.exists():
+        return None
+    kept = storage.read(file)
+    old = _before(kept)
+    unlike = differences(_compared(old), _compared(settings))
+    if unlike and not _longer(old, settings):
+        hint = _of_all_cycles(old, settings, kept)
+        raise PathsearchError(
+            f"{file} holds a run with another configuration: {', '.join(unlike)}; {hint or ELSEWHERE}"
+        )
+    if unlike and not stretch and (schedule := _stretched(old, settings, kept)):
+        raise PathsearchError(
+            f"{file} holds a run with another configuration: {', '.join(unlike)}, on which all learning rates of "
+            f"optimizer.schedule={schedule} depend; `pathsearch extend {file.parent} steps={settings.steps}` goes on "
+            f"with those of {settings.steps} steps, or {ELSEWHERE}"
+        )
+    if unlike and beyond(kept, settings) and not kept.last:
+        raise PathsearchError(
+            f"{file} was finished by an earlier pathsearch, which did not keep the optimiser's vectors: it cannot go "
+            f"on; {ELSEWHERE}"
+        )
+    other = changed(kept.outside, outside(settings.model_dump(mode="json"), folder))
+    if other:
+        raise PathsearchError(
+            f"{file} holds a run from other files: {', '.join(other)} changed since it began; put back what was there, "
+            f"{ELSEWHERE}"
+        )
+    return kept
+
+
+def beyond(kept: storage.Run, settings: RunSettings) -> bool:
+    """Whether a run whose search is over is to search on: it used up its steps and there are more now, or it
+    converged, to a tolerance that is smaller now.
+    """
+    if kept.position["stage"] < len(kept.summary["stages"]):
+        return False
+    old, new = _last(_before(kept)), _last(settings)
+    if old is None or new is None:
+        return False
+    return _tighter(new, old) if kept.position["converged"] else new.steps > old.steps
+
+
+def rates(kept: storage.Run, settings: RunSettings) -> str:
+    """What is to be said of the learning rates of a run that goes beyond what is kept of it; empty where they stay."""
+    old, new = _last(_before(kept)), _last(settings)
+    schedule = _stretched(_before(kept), settings, kept)
+    if not schedule or old is None or new is None:
+        return ""
+    return f"optimizer.schedule={schedule} was for {old.steps} steps: from here on its rates are those of {new.steps}"
+
+
+def _before(kept: storage.Run) -> RunSettings:
+    """The settings a run was made with; options that it did not know have their defaults."""
+    config = {key: value for key, value in kept.config.items() if key not in UNCOMPARED}
+    try:
+        return validated(config, "its configuration")
+    except PathsearchError as error:
+        raise PathsearchError(f"{kept.file} is of another version of pathsearch: {error}; {ELSEWHERE}") from None
+
+
+def _compared(settings: RunSettings) -> dict[str, Any]:
+    return {key: value for key, value in settings.model_dump(mode="json").items() if key not in UNCOMPARED}
+
+
+def _stages(settings: RunSettings) -> list[Stage]:
+    return settings.method.stages(settings.optimizer, settings.steps, settings.tolerance)
+
+
+def _last(settings: RunSettings) -> Stage | None:
+    stages = _stages(settings)
+    return stages[-1] if stages else None
+
+
+def _longer(old: RunSettings, new: RunSettings) -> bool:
+    """Whether all that differs is that the last stage has more steps or a smaller tolerance."""
+    a, b = _stages(old), _stages(new)
+    names = ("steps", "tolerance", "method")
+    rest = [{key: value for key, value in _compared(each).items() if key not in names} for each in (old, new)]
+    if not a or len(a) != len(b) or a[:-1] != b[:-1] or rest[0] != rest[1]:
+        return False
+    alike = replace(b[-1], steps=a[-1].steps, tolerance=a[-1].tolerance) == a[-1]
+    within = b[-1].tolerance == a[-1].tolerance or _tighter(b[-1], a[-1])
+    return alike and b[-1].steps >= a[-1].steps and within
+
+
+def _tighter(new: Stage, old: Stage) -> bool:
+    return old.tolerance is not None and (new.tolerance is None or new.tolerance < old.tolerance)
+
+
+def _stretched(old: RunSettings, new: RunSettings, kept: storage.Run) -> str:
+    """The schedule by which steps taken already would have had other learning rates; empty where none would."""
+    a, b = _last(old), _last(new)
+    begun = kept.position["stage"] >= len(kept.summary["stages"]) - 1
+    if a is None or b is None or a.steps == b.steps or not begun:
+        return ""
+    schedule = getattr(b.optimizer, "schedule", "constant")
+    return "" if schedule == "constant" else str(schedule)
+
+
+def _of_all_cycles(old: RunSettings, new: RunSettings, kept: storage.Run) -> str:
+    """What to do where steps are those of several stages, of which only the last can go on."""
+    if len(_stages(old)) < 2 or new.steps <= old.steps or not _longer(old, new.model_copy(update={"steps": old.steps})):
+        return ""
+    return (
+        f"steps are those of every cycle; `pathsearch extend {kept.file.parent} steps=+{new.steps - old.steps}` makes "
+        f"the last one longer, or {ELSEWHERE}"
+    )

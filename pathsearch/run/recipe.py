@@ -1,0 +1,44 @@
+"""How to make a run's objective anew, in this process or in another one."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from pathsearch.errors import PathsearchError
+from pathsearch.objectives.device import device_of
+from pathsearch.objectives.imports import import_from
+from pathsearch.objectives.protocol import Objective
+from pathsearch.run.endpoints import adopt_buffers
+from pathsearch.run.settings import RunSettings
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that an objective follows from; small and picklable. `device` as in the settings.
+
+    `folder` is the configuration's, where a user's modules lie; `here` the one that relative file names start from.
+    """
+
+    settings: RunSettings
+    size: int | None
+    device: str
+    folder: Path
+    here: Path
+    buffers: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+    def open(self) -> Objective:
+        """The live objective; raises PathsearchError where model, data or device are not to be had."""
+        objective: Objective = self.settings.objective.open(self.size, device_of(self.device), self.folder)
+        adopt_buffers(self.buffers, "the run", objective)
+        return objective
+
+    def elsewhere(self) -> Objective:
+        """As `open`, in a fresh process that is to stand where this one stood."""
+        if not self.here.is_dir():
+            raise PathsearchError(f"folder {self.here} cannot be seen here: start the run in one that all nodes share")
+        os.chdir(self.here)
+        import_from(self.folder)
+        return self.open()

@@ -1,0 +1,344 @@
+"""One run in its folder: begin or continue, search, measure, keep."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from pathsearch import measure, storage
+from pathsearch.errors import HolderLost, Interrupted, MachineLost, PathsearchError
+from pathsearch.holders import opened
+from pathsearch.locks import alone
+from pathsearch.methods.minimise import batches
+from pathsearch.objectives import Objective, importable
+from pathsearch.objectives.faults import device_fault
+from pathsearch.objectives.protocol import remarked
+from pathsearch.objectives.surfaces import SURFACES
+from pathsearch.run import endpoints, keeping, measuring, past, placement
+from pathsearch.run.endpoints import Brought
+from pathsearch.run.outside import Outside, outside
+from pathsearch.run.recipe import Recipe
+from pathsearch.run.settings import Endpoints, RunSettings, Trained
+from pathsearch.run.stop import Stop
+from pathsearch.run.versions import origin, versions
+from pathsearch.search import State, Step, moving, search
+from pathsearch.storage.history import History, before
+
+SIDES = ("start", "end")
+RETRIES = 3  # losses of vectors one after another without getting further
+
+
+class Watcher(Protocol):
+    """Who is told how a run goes on."""
+
+    def log(self, line: str) -> None:
+        """Something worth a line."""
+
+    def step(self, step: Step) -> None:
+        """A step of the search is done."""
+
+    def phase(self, name: str, total: int) -> None:
+        """A stretch of work of about so many pieces begins."""
+
+    def tick(self, count: int) -> None:
+        """So many pieces of it are done."""
+
+
+def run(
+    settings: RunSettings, folder: Path, config_folder: Path, watcher: Watcher, stop: Stop, stretch: bool = False
+) -> storage.Run:
+    """Carry a run to its end, from nothing or from what `folder/path.h5` holds; stretch: see `past.past`.
+
+    Raises PathsearchError where it cannot go on, Interrupted where `stop` was due, MachineLost where a device failed;
+    what was found is kept.
+    """
+    with importable(config_folder), alone(folder):
+        session = _Session(settings, folder, config_folder, watcher, stop)
+        with _device_faults(session._kept):
+            return session.carry_out(stretch)
+
+
+class _Session:
+    def __init__(self, settings: RunSettings, folder: Path, config_folder: Path, watcher: Watcher, stop: Stop) -> None:
+        self.settings, self.config_folder, self.watcher, self.stop = settings, config_folder, watcher, stop
+        self.file = folder / "path.h5"
+        self.config = settings.model_dump(mode="json")
+        self.history = History()
+        self.profiles: keeping.Groups = {}
+        self.summary: dict[str, Any] = {}
+        self.outside: Outside = {}
+        self.own: dict[str, dict[str, Any]] = {}  # what endpoints brought that they do not share, by side
+        self.last: State | None = None  # of the search, once that is over
+        self.chain: list[Any] = []
+        self.points: measure.Known = {}  # measured so far
+        self.reached = (0, 0)  # steps, points: what a loss of vectors may undo, not for ever
+        self.saved = self.paced = time.monotonic()
+        self.slowest = self.saving = 0.0  # seconds of a step or a measured point, of a checkpoint
+
+    def carry_out(self, stretch: bool) -> storage.Run:
+        storage.sweep(self.file)
+        kept = past.past(self.file, self.settings, self.config_folder, stretch)
+        if kept is not None and kept.state == "finished" and not past.beyond(kept, self.settings):
+            return kept
+        settings, folder = self.settings, self.config_folder
+        size = placement.size(settings, folder)
+        self.place = placement.placed(settings, size)
+        # the coordinator of a cluster needs no GPU: it sees no more of a vector than a checkpoint's row
+        device = self.place.device if self.place.holder == "serial" else "cpu"
+        recipe = Recipe(settings, size, device, folder.resolve(), Path.cwd())
+        self.objective = recipe.open()
+        trained = endpoints.training(settings.endpoints) if settings.endpoints else []
+        self.summary = {"training": len(trained), "training_steps": sum(stage.steps for stage in trained)}
+        self.stages = trained + settings.method.stages(settings.optimizer, settings.steps, settings.tolerance)
+        if kept is None:
+            self._first_guess()
+        else:
+            if kept.groups["parameters"]["name"].tolist() != [name for name, _ in self.objective.table]:
+                raise PathsearchError(f"{self.file} holds a path of other parameters: name another folder with --out")
+            endpoints.adopt_buffers(kept.groups["buffers"], str(self.file), self.objective)
+        elsewhere = replace(recipe, device=self.place.device, buffers=keeping.shared(self.objective))
+        holder = settings.holder.at(self.place.holder, self.place.device)
+        with closing(opened(holder, self.objective, elsewhere.elsewhere, self.watcher.log)) as self.holder:
+            return self._persist()
+
+    def _persist(self) -> storage.Run:
+        """Search and measure; where vectors are lost, go on from the last checkpoint as long as that gets further."""
+        furthest, lost = (-1, 0), 0
+        while True:
+            try:
+                if lost:
+                    self.holder.revive()
+                state = self._continue() if self.file.exists() else self._begin()
+                self._measure(self._search(state))
+                return storage.read(self.file)
+            except HolderLost as error:
+                self._heed("the loss of an actor")  # which the same signal may have ended
+                lost = 1 if self.reached > furthest else lost + 1
+                if lost > RETRIES:
+                    raise PathsearchError(f"{error}, {lost} times without getting further; {self._kept()}") from error
+                furthest = max(furthest, self.reached)
+                self.watcher.log(f"{error}; goes on from the last checkpoint")
+
+    def _kept(self) -> str:
+        if not self.file.exists():
+            return "nothing was kept yet"
+        return f"the last checkpoint is kept in {self.file}: run the same command again to continue from it"
+
+    def _stacked(self, stage: int) -> None:
+        """Settle how gradients are worked out, from a stage on: once a run, since last bits depend on it."""
+        asked = self.settings.holder.stack
+        way = self.summary.get("stack", "auto") if asked == "auto" else asked
+        self.summary["stack"] = self.holder.stack(way, batches(self.stages[stage:]))
+
+    def _first_guess(self) -> None:
+        """Read what the endpoints bring, all that the run will ever need of them."""
+        self.outside = outside(self.config, self.config_folder)
+        points = _first_guess(self.settings, self.objective, self.config_folder)
+        self.own = {side: point.buffers for side, point in (("start", points[0]), ("end", points[-1])) if point.buffers}
+        # a line is not bent
+        self.chain = [point.weights for point in (points if self.stages else (points[0], points[-1]))]
+
+    def _begin(self) -> State:
+        if not self.chain:
+            self._first_guess()
+        chain, self.chain = self.chain, []  # the holder has it now
+        self.holder.load(chain, [], {})
+        self._stacked(0)
+        self.summary["device"] = self.holder.devices()
+        self._pass_on()
+        self.watcher.log(f"begins: {self.objective.size} parameters {self._where()}")
+        return State(pivots=len(chain))
+
+    def _continue(self) -> State:
+        with storage.stored(self.file) as kept:
+            run = kept.run
+            state = State(**run.position)
+            self.last = State(**run.last) if run.last else None
+            more = past.beyond(run, self.settings)
+            if more and self.last is not None:
+                state, self.last = self.last, None
+            rows, _ = self._moving(state)
+            self.holder.load(kept.weights, rows, kept.states if rows else {})
+        self.history = before(state, run.groups["history"])
+        self.summary, self.outside = run.summary, run.outside
+        self.own = {side: run.groups[f"endpoints/{side}"] for side in SIDES if f"endpoints/{side}" in run.groups}
+        self._stacked(state.stage)
+        if not more:  # else they are of another path
+            self.points = measure.known_points(run.groups.get("measured", {}))
+            stored = {name: arrays for name, arrays in run.groups.items() if name.startswith("profiles/")}
+            self.profiles = {name: keeping.profile(name, arrays) for name, arrays in stored.items()}
+        if self.stages and run.summary["steps"][-1] < self.stages[-1].steps:
+            self.summary.setdefault("extended", run.summary["steps"][-1])
+        if changed := past.rates(run, self.settings):
+            self.watcher.log(changed)
+        self.watcher.log(f"continues after {state.moves} steps, from {self.file}, {self._where()}")
+        begun, here = self.summary.setdefault("device", self.holder.devices()), self.holder.devices()
+        if begun != here:
+            self.watcher.log(f"warning: begun on {begun}, goes on on {here}, where last digits differ")
+        return state
+
+    def _moving(self, state: State) -> tuple[list[int], tuple[str, ...]]:
+        """The pivots that the optimiser has vectors of, and which: of a search that is over, those of its last step."""
+        at = state if state.begun else self.last
+        if at is None or at.stage >= len(self.stages):
+            return [], ()
+        stage = self.stages[at.stage]
+        return moving(stage, state.pivots), stage.optimizer.state_names()
+
+    def _where(self) -> str:
+        """Where the vectors are, and why there if that was left open."""
+        return self.holder.describe() + (f" (auto: {self.place.why})" if self.place.why else "")
+
+    def _search(self, state: State) -> State:
+        step = None
+        self.paced = time.monotonic()
+        for step in self._steps(state):
+            # a stage's first step too: what went before, training above all, is not to be lost
+            due = step.state.step == 0 or step.state.moves % self.settings.checkpoint.steps == 0
+            if self._pause() or due:
+                # before the row of this step is added: a run that continues from here takes the step again
+                self._save(step.state, "running")
+            self._heed(f"step {step.state.step} of {step.stage.name}")
+            self.history.add(step)
+            self.watcher.step(step)
+            self.reached = max(self.reached, (step.state.moves, 0))
+        if step is not None:
+            state = step.stage_done()
+            if len(self.stages) > self.summary["training"]:  # a training does not go on
+                self.last = step.state
+            self._save(state, "running")
+        return state
+
+    def _steps(self, state: State) -> Iterator[Step]:
+        """The search; what ends it for good says where its last state is."""
+        try:
+            yield from search(self.holder, self.stages, state, self.settings.seed, self.objective.stochastic)
+        except HolderLost:
+            raise
+        except PathsearchError as error:
+            raise PathsearchError(f"{error}; {self._kept()}") from error
+
+    def _heed(self, where: str) -> None:
+        if self.stop.number is not None:
+            raise Interrupted(
+                f"stopped by {self.stop.reason} at {where}: kept in {self.file}; "
+                "run the same command again to continue",
+                self.stop.number,
+            )
+
+    def _pause(self) -> bool:
+        """Whether it is time for a checkpoint, by the clock or since the run is to stop; asked at every step."""
+        now = time.monotonic()
+        self.slowest, self.paced = max(self.slowest, now - self.paced), now
+        return self.stop.due(2 * (self.slowest + self.saving)) or now - self.saved > (
+            60 * self.settings.checkpoint.minutes
+        )
+
+    def _pass_on(self) -> None:
+        """Log what this process's objective has to say; actors' ones come by the holder."""
+        for line in remarked(self.objective):
+            self.watcher.log(line)
+
+    def _tick(self, state: State, count: int) -> None:
+        self.watcher.tick(count)
+        self._pass_on()
+        self.reached = max(self.reached, (self.reached[0], len(self.points)))
+        if self._pause():
+            self._save(state, "running")
+        self._heed("measuring")
+
+    def _measure(self, state: State) -> None:
+        options, curve = self.settings.measure, self.settings.method.curve
+        products = self.holder.inner_products()
+        if products[-1, -1] == 0.0:
+            raise PathsearchError("the endpoints are identical: train them from different seeds, or give two minima")
+        self.paced = time.monotonic()
+        holder = measure.Remembered(self.holder, self.points, partial(self._tick, state))
+        known = list(self.profiles)
+        for groups, figures, warning in measuring.profiles(holder, curve, products, options, known, self.watcher.phase):
+            self.profiles |= groups
+            self.summary |= figures
+            if warning:
+                self.watcher.log(warning)
+            if figures:  # else it comes last, and is kept with the rest
+                self._save(state, "running")
+        self.summary["chord"] = float(np.sqrt(products[-1, -1]))
+        self.summary["disagreement"] = measure.disagreement(self.holder, state.pivots)
+        rows = {"start": 0, "end": state.pivots - 1}
+        # endpoints that came with running statistics of their own, measured with these
+        self.summary["as_loaded"] = {side: self.holder.measure_with(rows[side], own) for side, own in self.own.items()}
+        self.summary.pop("extended", None)
+        self._pass_on()
+        self.points.clear()
+        self._save(state, "finished")
+
+    def _save(self, state: State, status: str) -> None:
+        attributes = {
+            "state": status,
+            "config": self.config,
+            "position": asdict(state),
+            "last": asdict(self.last) if self.last else {},
+            "summary": {
+                **self.summary,
+                "stages": [stage.name for stage in self.stages],
+                "steps": [stage.steps for stage in self.stages],
+            },
+            "outside": self.outside,
+            "place": {"here": str(Path.cwd()), "folder": str(self.config_folder.resolve())},
+            "versions": versions(),
+            "origin": origin(),
+        }
+        groups = {
+            **keeping.path(self.objective, self.holder, state.pivots, *self._moving(state)),
+            **{f"endpoints/{side}": keeping.tensors(own) for side, own in self.own.items()},
+            "history": self.history.variables(),
+            **self.profiles,
+        }
+        if self.points:
+            groups["measured"] = keeping.profile("measured", measure.kept_points(self.points, state.pivots))
+        begun = time.monotonic()
+        storage.write(self.file, attributes, groups)
+        self.saved = self.paced = time.monotonic()
+        self.saving = max(self.saving, self.saved - begun)
+
+
+def _first_guess(settings: RunSettings, objective: Objective, folder: Path) -> list[Brought]:
+    """The chain [start, …, end] the search begins with; an endpoint to be trained is its untrained network."""
+    points = settings.endpoints
+    if points is None:
+        surface = SURFACES[settings.objective.name]
+        return [Brought(np.array(point)) for point in (surface.start, *surface.through, surface.end)]
+    _refuse_equal_training(points)
+    chain: list[Brought] = []
+    sides = [("start", points.start), *(("through", point) for point in points.through), ("end", points.end)]
+    for side, point in sides:
+        if isinstance(point, Trained):
+            chain.append(Brought(objective.initial(point.train.seed).cpu().numpy()))
+        else:
+            chain.append(endpoints.brought(point, side, objective, folder))
+    if np.array_equal(chain[0].weights, chain[-1].weights):
+        raise PathsearchError("the endpoints are identical: give two different minima")
+    return chain
+
+
+def _refuse_equal_training(points: Endpoints) -> None:
+    if isinstance(points.start, Trained) and points.start == points.end:
+        raise PathsearchError("both endpoints are trained from the same seed: set endpoints.end.train.seed to another")
+
+
+@contextmanager
+def _device_faults(kept: Callable[[], str]) -> Iterator[None]:
+    """Say the failure of a device as what it is: this process can use it no more, another one may."""
+    try:
+        yield
+    except Exception as error:
+        fault = device_fault(error)
+        if not fault:
+            raise
+        said = str(error) if isinstance(error, PathsearchError) else fault
+        raise MachineLost(f"{said.removesuffix(f'; {kept()}')}; {kept()}") from error
