@@ -13,7 +13,6 @@ from torch.func import functional_call, grad_and_value, vmap
 from pathsearch.errors import PathsearchError
 from pathsearch.numerics.seeds import Key, derive
 from pathsearch.objectives.batches import Batches
-from pathsearch.objectives.blame import blamed
 from pathsearch.objectives.carrier import Carrier, State, cast, dense, same
 from pathsearch.objectives.data import Data
 from pathsearch.objectives.losses import LOSSES, classes, refuse_outputs
@@ -21,6 +20,7 @@ from pathsearch.objectives.memory import allocations
 from pathsearch.objectives.probe import Probe, differ
 from pathsearch.objectives.seeding import seeded
 from pathsearch.objectives.statistics import kinds
+from pathsearch.objectives.users_code import errors_named
 
 DROPOUT, INITIAL, MEASURING = 3, 4, 5  # what a seed is for
 MEASURING_CHUNK = 500  # examples at once where no gradient is needed, as far as memory suffices
@@ -354,6 +354,6 @@ class NetworkObjective:
 
 
 def _gradient(loss: Tensor, parameters: list[Tensor]) -> Tensor:
-    with blamed("the network's gradient"), allocations():
+    with errors_named("the network's gradient"), allocations():
         parts = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
     return torch.cat([part.reshape(-1) for part in parts])

@@ -13,7 +13,6 @@ from torch.utils.data import Dataset
 
 from pathsearch.errors import PathsearchError
 from pathsearch.objectives import BUILT_IN, LossSettings, ModelSettings, NetworkSettings
-from pathsearch.objectives.blame import blamed
 from pathsearch.objectives.data import Data, Split, checked, read
 from pathsearch.objectives.data.reading import joined
 from pathsearch.objectives.data.sets import every_fifth
@@ -21,6 +20,7 @@ from pathsearch.objectives.device import prepare
 from pathsearch.objectives.imports import importable, imported
 from pathsearch.objectives.models import MODELS
 from pathsearch.objectives.network import NetworkObjective
+from pathsearch.objectives.users_code import errors_named
 
 
 class Make(Protocol):
@@ -43,7 +43,7 @@ class Model:
 def declared(settings: NetworkSettings, device: torch.device, folder: Path) -> NetworkObjective:
     """What a configuration in `folder` says."""
     with importable(folder):
-        with blamed("objective.data", passing=()):
+        with errors_named("objective.data", passing=()):
             data = settings.data.load(folder)
         return network(settings, model_of(settings.model, folder), data, settings.data.augment, device)
 
@@ -52,7 +52,7 @@ def network(options: LossSettings, model: Model, data: Data, augment: bool, devi
     """The loss of a network on data."""
     prepare(options.precision)
     dtype = getattr(torch, options.dtype)
-    with blamed("objective.data", passing=()):
+    with errors_named("objective.data", passing=()):
         data = checked(data, options.loss, dtype)
     inputs = data.train.inputs
     if augment and inputs.ndim != 4:
@@ -65,7 +65,7 @@ def network(options: LossSettings, model: Model, data: Data, augment: bool, devi
         called += f", whose inputs are {inputs.dtype} as the data set gives them,"
     outputs = 1 if options.loss == "mse" and data.outputs <= 2 else data.outputs
     make = partial(model.make, shape=tuple(inputs.shape[1:]), outputs=outputs)
-    with blamed(called):
+    with errors_named(called):
         objective = model.kind(
             make,
             data,
@@ -151,7 +151,7 @@ def data_of(given: Any) -> Data:
 
 def _split(given: Any, what: str) -> Split:
     if isinstance(given, (tuple, list)) and len(given) == 2 and all(_is_array(part) for part in given):
-        with blamed(what):
+        with errors_named(what):
             inputs, targets = (torch.as_tensor(part).detach().cpu() for part in given)
         if not inputs.ndim or inputs.shape[:1] != targets.shape[:1]:
             raise PathsearchError(f"{what}: {tuple(inputs.shape)} inputs do not go with {tuple(targets.shape)} targets")

@@ -96,7 +96,7 @@ class Torchvision(Settings):
         """Training and test set as torchvision has them, from the first place that holds them."""
         from torchvision import datasets
 
-        from pathsearch.objectives.blame import blamed
+        from pathsearch.objectives.users_code import errors_named
 
         kinds = {
             "mnist": datasets.MNIST,
@@ -106,7 +106,7 @@ class Torchvision(Settings):
         }
 
         def opened(root: Path, download: bool) -> list[Any]:
-            with blamed(f"reading {self.name} in {root}", passing=(RuntimeError, OSError)):
+            with errors_named(f"reading {self.name} in {root}", passing=(RuntimeError, OSError)):
                 return [kinds[self.name](root, train=train, download=download) for train in (True, False)]
 
         said = ""
