@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from pathsearch.errors import PathsearchError
+from pathsearch.objectives.parameters import by_all_names
 
 COMPILED = "_orig_mod"
 SHOWN = 3  # names in a message
@@ -23,8 +24,8 @@ class Network:
     """The tensors of a module by all their names, buffers too; `places`: those names as files may have them."""
 
     def __init__(self, module: nn.Module) -> None:
-        self.parameters = dict(module.named_parameters(remove_duplicate=False))
-        self.state: dict[str, Tensor] = {**self.parameters, **dict(module.named_buffers(remove_duplicate=False))}
+        self.parameters, buffers = by_all_names(module)
+        self.state: dict[str, Tensor] = {**self.parameters, **buffers}
         self.ordered = [name for name, _ in module.named_parameters()]
         self.places = {**{_uncompiled(name): name for name in self.state}, **{name: name for name in self.state}}
         tied: dict[int, list[str]] = {}

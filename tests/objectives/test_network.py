@@ -114,7 +114,7 @@ def test_tied_parameters_count_once_and_buffers_are_no_coordinates():
     loss, gradient = found.loss_and_gradient(found.initial(0), Key(0, 0))
     assert torch.isfinite(loss)
     offset = [name for name, _ in found.table].index("unused")
-    start = sum(found.sizes[:offset])
+    start = sum(found.coordinates.sizes[:offset])
     assert (gradient[start : start + 3] == 0).all()
     shared = gradient[: 192 * 192].reshape(192, 192)
     assert float(shared.abs().sum()) > 0
