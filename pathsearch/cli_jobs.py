@@ -24,6 +24,10 @@ Out = Annotated[
     Optional[Path],
     typer.Option(metavar="FOLDER", parser=expanded, help="Folder of the run; default: runs/<name of CONFIG>."),
 ]
+Minima = Annotated[
+    Optional[Path],
+    typer.Option(metavar="FOLDER", parser=expanded, help="Where minima are kept; default: `minima` beside the run."),
+]
 Cluster = Annotated[
     Optional[str], typer.Option(help="A profile: FILE.yaml, or NAME of slurm/NAME.yaml; `local`: this machine.")
 ]

@@ -33,7 +33,8 @@ class Record:
 
     `job` is None until the cluster has it; `profile` is a `profiles.Profile`; `log` is where the job prints. `name` is
     the job's, `logs` the folder of its script and output, from the run's: those of a sweep share both. `run` is the
-    run's own folder, by which a copy of it is known. `boot` and `started` say which process a local job is
+    run's own folder, by which a copy of it is known; `minima` the store of
+    minima, empty for the one beside the run. `boot` and `started` say which process a local job is
     (`process.identity`).
     """
 
@@ -49,6 +50,7 @@ class Record:
     name: str = ""
     logs: str = "jobs"
     run: str = ""
+    minima: str = ""
     boot: str = ""
     started: float = 0.0
 
