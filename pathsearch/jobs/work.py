@@ -40,7 +40,7 @@ def run(where: Path, configured: Configured, stop: Stop) -> "storage.Run | None"
     """
     given = here()
     if given is None:
-        return _alone(where, configured, stop)
+        return _in_this_process(where, configured, stop)
     if given.rank == 0:
         return _first(where, configured, given, stop)
     from pathsearch.jobs import nodes
@@ -167,7 +167,7 @@ def _submitted(where: Path, stop: Stop) -> None:
         finish(found)
 
 
-def _alone(where: Path, configured: Configured, stop: Stop) -> "storage.Run":
+def _in_this_process(where: Path, configured: Configured, stop: Stop) -> "storage.Run":
     job = os.environ.get("SUBMITIT_LOCAL_JOB_ID")
     if job is None:
         return _search(where, stop, *configured())
