@@ -33,7 +33,7 @@ def wanted(runs: list[Path] | None) -> list[Status]:
     return statuses(list({run.resolve(): run for run in named}.values()))
 
 
-def figures(one: Status) -> dict[str, Any]:
+def facts(one: Status) -> dict[str, Any]:
     """What `pathsearch jobs --json` says of a run; what is not known is null, `elapsed` is in seconds."""
     seen = one.seen
     return {
@@ -49,7 +49,7 @@ def figures(one: Status) -> dict[str, Any]:
         "elapsed": round(one.elapsed, 1),
         "gpu_hours": round(one.gpu_hours, 4),
         "core_hours": round(one.core_hours, 4),
-        "turns": one.turns,
+        "attempts": one.attempts,
         "submitted": one.record.submitted,
         "folder": str(one.run),
         "log": str(records.log(one.run, one.record)) if one.record.cluster else None,
@@ -77,7 +77,7 @@ def show(found: list[Status]) -> None:
 
 
 def _row(one: Status) -> tuple[str, ...]:
-    said = figures(one)
+    said = facts(one)
     step = "–" if said["step"] is None else f"{said['step']} / {said['steps']}"
     numbers = ["–" if said[name] is None else f"{said[name]:.3g}" for name in ("loss", "barrier")]
     elapsed = clock(one.elapsed) if one.elapsed else "–"
@@ -133,7 +133,7 @@ def _cancel_process(one: Status) -> str:
 
 
 def _cancel_job(one: Status, job: str) -> str:
-    had = records.turns(one.run)[-1:]
+    had = records.attempts(one.run)[-1:]
     # a script, or shell, of the user's own goes on after the run
     step = had[0].step if had and not one.record.profile else ""
     asked(["scancel", step or job])

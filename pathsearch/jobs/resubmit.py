@@ -12,7 +12,7 @@ from socket import gethostname
 from pathsearch.errors import PathsearchError, complain
 from pathsearch.jobs import records, submission
 from pathsearch.jobs.listing import shown
-from pathsearch.jobs.profiles import profile
+from pathsearch.jobs.profiles import cluster_profile
 from pathsearch.jobs.records import LOCAL
 from pathsearch.jobs.states import ALIVE, FAILED, Status, statuses
 from pathsearch.jobs.submission import Batch
@@ -50,7 +50,7 @@ def again(known: list[Status], cancelled: bool = True) -> None:
         for run in unwanted:
             del failed[run], needs[run]
     others = statuses(sorted({source for own in needs.values() for source in own} - set(failed)))
-    groups, unfit = plan(failed, needs, {one.run: one for one in others})
+    groups, unfit = grouped(failed, needs, {one.run: one for one in others})
     refused += unfit
     if not groups:
         none = f"of {len(known)} runs none failed, was cancelled or lost: nothing to submit again"
@@ -89,13 +89,13 @@ def _invalid(one: Status) -> str:
         return ""  # of a script of the user's own
     try:
         validated(one.record.config, str(one.run / "job.json"))
-        profile(one.record.profile, {}, f"profile in {one.run / 'job.json'}")
+        cluster_profile(one.record.profile, {}, f"profile in {one.run / 'job.json'}")
     except PathsearchError as error:
         return str(error)
     return ""
 
 
-def plan(
+def grouped(
     failed: dict[Path, Status], needs: dict[Path, list[Path]], others: dict[Path, Status]
 ) -> tuple[list[Group], list[str]]:
     """Jobs to submit one after another, and what is left out and why.
@@ -108,7 +108,7 @@ def plan(
     refused = []
     for depth, run in _in_order(needs):
         one, after = failed[run], []
-        kin: tuple[object, ...] = (one.record.cluster == LOCAL, _logs(one), json.dumps(one.record.profile))
+        shared: tuple[object, ...] = (one.record.cluster == LOCAL, _logs(one), json.dumps(one.record.profile))
         why = _unfit(one)
         for source in needs[run]:
             other = failed.get(source) or others.get(source)
@@ -118,13 +118,13 @@ def plan(
                 why = f"it needs {shown(source)}, which is {other.state} and not submitted again"
             elif LOCAL not in (one.record.cluster, other.record.cluster):
                 after.append(source)
-            elif kept.get(source) != kin:  # else one process carries them out in order
+            elif kept.get(source) != shared:  # else one process carries them out in order
                 why = f"it needs {shown(source)}: submit it again when that has ended"
         if why:
             refused.append(f"{shown(one.run)}: {why}")
             continue
-        kept[run] = kin
-        groups.setdefault(kin if kin[0] else (*kin, depth, *after), Group([], after)).runs.append(one)
+        kept[run] = shared
+        groups.setdefault(shared if shared[0] else (*shared, depth, *after), Group([], after)).runs.append(one)
     return list(groups.values()), refused
 
 
@@ -133,7 +133,7 @@ def _in_order(needs: dict[Path, list[Path]]) -> Iterator[tuple[int, Path]]:
     waiting, depth = dict(needs), 0
     while waiting:
         ready = [run for run, sources in waiting.items() if waiting.keys().isdisjoint(sources)]
-        for run in ready or list(waiting):  # a circle, which `plan` leaves out
+        for run in ready or list(waiting):  # a circle, which `grouped` leaves out
             yield depth, run
             del waiting[run]
         depth += 1
@@ -143,7 +143,10 @@ def _submitted(group: Group) -> str:
     """Submit a group; returns its job. Records change only once the cluster has taken it."""
     first, now = group.runs[0], time.time()
     configs = {one.run: validated(one.record.config, str(one.run / "job.json")) for one in group.runs}
-    name, asked = first.record.name or first.run.name, profile(first.record.profile, {}, str(first.run / "job.json"))
+    name, asked = (
+        first.record.name or first.run.name,
+        cluster_profile(first.record.profile, {}, str(first.run / "job.json")),
+    )
     batch = Batch(name, _logs(first), configs, asked, awaited(group.after))
     anew = {"submitted": now, "job": None, "log": None, "host": gethostname(), "boot": "", "started": 0.0}
     fresh = {one.run: replace(one.record, run=str(one.run.resolve()), **anew) for one in group.runs}  # type: ignore[arg-type]

@@ -19,14 +19,14 @@ from pathsearch.jobs import records, script
 from pathsearch.jobs.allocation import devices
 from pathsearch.jobs.output import printed_into
 from pathsearch.jobs.process import identity
-from pathsearch.jobs.profiles import Profile, minutes
+from pathsearch.jobs.profiles import ClusterProfile, minutes
 from pathsearch.jobs.records import LOCAL, Record
 from pathsearch.jobs.work import work
 from pathsearch.run.past import past
 from pathsearch.run.settings import RunSettings
 
 # Submitit takes every stop within ten minutes for a time-out; that a job gets further is for `work` to see
-TURNS = 10**6
+TIMEOUTS = 10**6
 # what users set for SLURM's own commands: which SLURM it is, and who they are to it
 KEPT = ("SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_CLUSTERS", "SLURM_JWT", "SLURM_TIME_FORMAT")
 # options of a job that are this program's to set, as sbatch's environment has them
@@ -42,7 +42,7 @@ class Batch:
     name: str
     logs: Path
     runs: dict[Path, RunSettings]
-    profile: Profile
+    profile: ClusterProfile
     after: tuple[str, ...] = ()
 
 
@@ -108,7 +108,7 @@ def private(logs: Path) -> None:
 
 def to_slurm(batch: Batch, prepared: dict[Path, Record]) -> list[str]:
     """Submit, as one array where there are several runs; returns the jobs' ids. Raises with SLURM's own words."""
-    executor = submitit.SlurmExecutor(folder=batch.logs, max_num_timeout=TURNS)
+    executor = submitit.SlurmExecutor(folder=batch.logs, max_num_timeout=TIMEOUTS)
     asked = script.parameters(batch.profile, batch.name, batch.logs.resolve(), len(batch.runs), list(batch.after))
     executor.update_parameters(**asked)
     said = io.StringIO()
@@ -127,7 +127,7 @@ def to_slurm(batch: Batch, prepared: dict[Path, Record]) -> list[str]:
 def to_this_machine(batch: Batch, prepared: dict[Path, Record]) -> str:
     """Start one process that carries out the runs one after another; returns its id. It reads their records."""
     profile, (submitted,) = batch.profile, {record.submitted for record in prepared.values()}
-    executor = submitit.LocalExecutor(folder=batch.logs, max_num_timeout=TURNS)
+    executor = submitit.LocalExecutor(folder=batch.logs, max_num_timeout=TIMEOUTS)
     executor.update_parameters(timeout_min=minutes(profile.time), signal_delay_s=profile.warning, stderr_to_stdout=True)
     gpus = _gpus()[: profile.gpus_per_node or None]  # all of them, unless fewer are asked for
     # not by update_parameters, which takes numbers alone: they may be named by UUID, too

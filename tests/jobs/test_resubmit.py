@@ -7,7 +7,7 @@ import pytest
 from pathsearch.errors import PathsearchError
 from pathsearch.jobs.listing import wanted
 from pathsearch.jobs.records import Record, sources, submitted
-from pathsearch.jobs.resubmit import again, plan
+from pathsearch.jobs.resubmit import again, grouped
 from pathsearch.jobs.states import Status
 from pathsearch.jobs.submit import said
 
@@ -34,7 +34,7 @@ def run(tmp_path):
 
 def planned(failed, others=()):
     needs = {one.run: sources(one.record.config, one.run.parent, one.run.parent) for one in failed}
-    groups, refused = plan({one.run: one for one in failed}, needs, {one.run: one for one in others})
+    groups, refused = grouped({one.run: one for one in failed}, needs, {one.run: one for one in others})
     found = [([one.run.name for one in group.runs], [source.name for source in group.after]) for group in groups]
     return found, refused
 

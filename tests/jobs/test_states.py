@@ -10,7 +10,7 @@ import pytest
 from pathsearch.errors import PathsearchError
 from pathsearch.jobs.listing import cancel
 from pathsearch.jobs.process import identity
-from pathsearch.jobs.records import Record, Turn, submitted, write
+from pathsearch.jobs.records import Attempt, Record, submitted, write
 from pathsearch.jobs.states import accounting, judged, queue, statuses
 from pathsearch.storage.glance import Glance
 
@@ -25,8 +25,8 @@ def sleeper(*words):
         process.communicate(b"\n")
 
 
-def turn(outcome, said="", last=False):
-    return Turn("7", 0, "host", 1, 1, 1, 0.0, 1.0, outcome=outcome, said=said, last=last)
+def attempt(outcome, said="", last=False):
+    return Attempt("7", 0, "host", 1, 1, 1, 0.0, 1.0, outcome=outcome, said=said, last=last)
 
 
 def seen(state):
@@ -37,26 +37,26 @@ def seen(state):
     ("told", "had", "shown", "judgement"),
     [
         (("PENDING", "Dependency"), [], None, ("PENDING", "Dependency")),
-        (("RUNNING", "None"), [turn("")], seen("running"), ("RUNNING", "")),
-        (("COMPLETED", "None"), [turn("finished")], seen("finished"), ("COMPLETED", "")),
-        (None, [turn("finished")], seen("finished"), ("COMPLETED", "")),
+        (("RUNNING", "None"), [attempt("")], seen("running"), ("RUNNING", "")),
+        (("COMPLETED", "None"), [attempt("finished")], seen("finished"), ("COMPLETED", "")),
+        (None, [attempt("finished")], seen("finished"), ("COMPLETED", "")),
         # it has what it was to find, whatever happened to the job after
-        (("FAILED", "NonZeroExitCode"), [turn("failed")], seen("finished"), ("COMPLETED", "")),
-        (("FAILED", "NonZeroExitCode"), [turn("failed", "no data")], seen("running"), ("FAILED", "no data")),
+        (("FAILED", "NonZeroExitCode"), [attempt("failed")], seen("finished"), ("COMPLETED", "")),
+        (("FAILED", "NonZeroExitCode"), [attempt("failed", "no data")], seen("running"), ("FAILED", "no data")),
         (("CANCELLED", "None"), [], None, ("CANCELLED", "")),
-        (("TIMEOUT", "TimeLimit"), [turn("")], seen("running"), ("TIMEOUT", "")),
+        (("TIMEOUT", "TimeLimit"), [attempt("")], seen("running"), ("TIMEOUT", "")),
         # a script whose last command succeeded, though the run did not
-        (("COMPLETED", "None"), [turn("failed", "no data")], None, ("FAILED", "no data")),
+        (("COMPLETED", "None"), [attempt("failed", "no data")], None, ("FAILED", "no data")),
         (("COMPLETED", "None"), [], None, ("FAILED", "")),
         # nobody remembers the job
-        (None, [turn("failed", "no data")], None, ("FAILED", "no data")),
-        (None, [turn("stopped", "by SIGTERM")], seen("running"), ("STOPPED", "by SIGTERM")),
-        (None, [turn("")], seen("running"), ("LOST", "")),
+        (None, [attempt("failed", "no data")], None, ("FAILED", "no data")),
+        (None, [attempt("stopped", "by SIGTERM")], seen("running"), ("STOPPED", "by SIGTERM")),
+        (None, [attempt("")], seen("running"), ("LOST", "")),
         (None, [], None, ("LOST", "")),
-        # the shell, or script, that it was started in goes on, and gives it no other turn
-        (("RUNNING", "None"), [turn("stopped", "by SIGINT", last=True)], seen("running"), ("STOPPED", "by SIGINT")),
-        (("RUNNING", "None"), [turn("stopped", "by SIGTERM")], seen("running"), ("RUNNING", "")),
-        (("RUNNING", "None"), [turn("", last=True)], seen("running"), ("RUNNING", "")),
+        # the shell, or script, that it was started in goes on, and gives it no other attempt
+        (("RUNNING", "None"), [attempt("stopped", "by SIGINT", last=True)], seen("running"), ("STOPPED", "by SIGINT")),
+        (("RUNNING", "None"), [attempt("stopped", "by SIGTERM")], seen("running"), ("RUNNING", "")),
+        (("RUNNING", "None"), [attempt("", last=True)], seen("running"), ("RUNNING", "")),
     ],
 )
 def test_the_truth(told, had, shown, judgement):
@@ -67,11 +67,11 @@ def test_the_truth(told, had, shown, judgement):
     ("told", "had", "shown", "state"),
     [
         (None, [], None, "CANCELLED"),
-        (None, [turn("stopped", "why")], seen("running"), "CANCELLED"),
-        (("CANCELLED", "None"), [turn("")], seen("running"), "CANCELLED"),
-        (("COMPLETING", "None"), [turn("")], seen("running"), "COMPLETING"),
-        (("UNKNOWN", "squeue"), [turn("")], seen("running"), "UNKNOWN"),
-        (None, [turn("finished")], seen("finished"), "COMPLETED"),  # it was too late
+        (None, [attempt("stopped", "why")], seen("running"), "CANCELLED"),
+        (("CANCELLED", "None"), [attempt("")], seen("running"), "CANCELLED"),
+        (("COMPLETING", "None"), [attempt("")], seen("running"), "COMPLETING"),
+        (("UNKNOWN", "squeue"), [attempt("")], seen("running"), "UNKNOWN"),
+        (None, [attempt("finished")], seen("finished"), "COMPLETED"),  # it was too late
     ],
 )
 def test_one_that_was_cancelled(told, had, shown, state):
@@ -111,8 +111,8 @@ def test_runs_of_one_process_each_have_their_own_state(tmp_path, monkeypatch):
             record = Record("local", {}, "", "", 1.0, job=str(process.pid), boot=boot, started=started)
             submitted(run, record)
             if outcome is not None:
-                said = Turn(str(process.pid), 0, "host", 1, 1, 1, 2.0, 3.0, outcome=outcome, said="why")
-                write(run / "jobs" / "turn-1-0.json", said)
+                said = Attempt(str(process.pid), 0, "host", 1, 1, 1, 2.0, 3.0, outcome=outcome, said="why")
+                write(run / "jobs" / "attempt-1-0.json", said)
         assert [one.state for one in statuses([tmp_path / name for name in names])] == ["FAILED", "RUNNING", "PENDING"]
         # the same number, another process: a container was started anew, or the machine
         submitted(tmp_path / "waits", replace(record, started=started - 60))
