@@ -14,6 +14,7 @@ from pathsearch.jobs.states import ALIVE, Status, damaged, statuses
 from pathsearch.jobs.textfiles import printable
 
 LEFT = ("job", "state", "folder")  # columns of words; the others are of numbers
+MOST = 3  # runs that are named in a line
 COLUMNS = ("job", "state", "step", "loss", "barrier", "elapsed", "cost", "folder")
 
 
@@ -41,6 +42,7 @@ def facts(one: Status) -> dict[str, Any]:
         "cluster": one.record.cluster,
         "state": one.state,
         "says": one.says,
+        "waits_for": [str(run) for run in one.waits_for],
         "stage": seen.stage if seen else None,
         "step": seen.moves if seen else None,
         "steps": seen.steps if seen else None,
@@ -71,9 +73,18 @@ def show(found: list[Status]) -> None:
     rule = "─" * (sum(widths) + 2 * (len(widths) - 1))
     print("", *(f" {line}" for line in (lines[0], rule, *lines[1:])), "", sep="\n")
     for one in found:
-        for said in (one.says, *one.faults):
+        for said in (_why(one), *one.faults):
             if said:
                 print(f"{_shown(one)}: {printable(said)}")
+
+
+def _why(one: Status) -> str:
+    """Why a run waits or failed, in a line."""
+    if not one.waits_for:
+        return one.says
+    first = ", ".join(shown(run) for run in one.waits_for[:MOST])
+    more = f" and {len(one.waits_for) - MOST} more" if len(one.waits_for) > MOST else ""
+    return f"{one.says}{': ' if one.says else ''}waits for {first}{more}"
 
 
 def _row(one: Status) -> tuple[str, ...]:

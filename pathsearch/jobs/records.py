@@ -33,9 +33,10 @@ class Record:
     """A submitted run: `config` as validated, `folder` its files are relative to, `here` the working folder.
 
     `job` is None until the cluster has it; `profile` is a `profiles.ClusterProfile`; `log` is where the job prints.
-    `name` is the job's, `logs` the folder of its script and output, from the run's: those of a sweep share both. `run` is the
-    run's own folder, by which a copy of it is known. `boot` and `started` say which process a local job is
-    (`process.identity`).
+    `name` is the job's, `logs` the folder of its script and output, relative to the run's: the runs of a sweep share
+    both. `run` is the run's own folder, by which a copy of it is known. `boot` and `started` say which process a local
+    job is (`process.identity`). `needs` are folders of runs that must be finished before this one begins; those that
+    its configuration names are not among them (`prerequisites` has both).
     """
 
     cluster: str
@@ -52,6 +53,7 @@ class Record:
     run: str = ""
     boot: str = ""
     started: float = 0.0
+    needs: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -190,6 +192,15 @@ def sources(config: dict[str, Any], folder: Path, here: Path) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
+def prerequisites(kept: Record) -> list[Path]:
+    """The folders of all runs that must be finished before this one: those it needs and those it takes endpoints from.
+
+    They are absolute, without links.
+    """
+    needed = [Path(path.realpath(need)) for need in kept.needs]
+    return list(dict.fromkeys([*needed, *sources(kept.config, Path(kept.folder), Path(kept.here))]))
+
+
 @contextmanager
 def attempt(run: Path, begun: Attempt) -> Iterator[Callable[[BaseException | None], None]]:
     """Keep an attempt while it goes on; gives what ends it early, with the error it ends by."""
@@ -228,6 +239,10 @@ def _read(file: Path, kind: type[Kept]) -> Kept | None:
         raise PathsearchError(f"{file} is damaged: {advice} ({textfiles.printable(why)})") from error
 
 
+def _absolute(value: Any) -> bool:
+    return TYPES[str](value) and path.isabs(value)
+
+
 NUMBER = 1e15  # more than any count or time here
 TYPES: dict[Any, Callable[[Any], bool]] = {
     bool: lambda value: isinstance(value, bool),
@@ -236,6 +251,7 @@ TYPES: dict[Any, Callable[[Any], bool]] = {
     str: lambda value: isinstance(value, str) and "\0" not in value,
     str | None: lambda value: value is None or TYPES[str](value),
     dict[str, Any]: lambda value: isinstance(value, dict),
+    list[str]: lambda value: isinstance(value, list) and all(map(_absolute, value)),
 }
 FORMS = {
     "cluster": ".+",

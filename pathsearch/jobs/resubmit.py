@@ -23,14 +23,14 @@ from pathsearch.run.config import validated
 
 @dataclass(frozen=True)
 class Group:
-    """Runs of one job, and those whose endpoints it waits for."""
+    """Runs of one job, and the runs that have to be finished before it begins."""
 
     runs: list[Status]
     after: list[Path]
 
 
 def again(known: list[Status], cancelled: bool = True) -> None:
-    """Submit those that failed, runs of a sweep as one array, each after the runs it takes endpoints from.
+    """Submit those that failed, runs of a sweep as one array, each after the runs it needs.
 
     cancelled: those that were cancelled, too. Says which before it does, which are left out and why; raises
     PathsearchError where none is left, or one could not be submitted.
@@ -41,7 +41,7 @@ def again(known: list[Status], cancelled: bool = True) -> None:
         if fault := _invalid(one):
             refused.append(f"{shown(run)}: {fault}")
             del failed[run]
-    needs = {run: _sources(one) for run, one in failed.items()}
+    needs = {run: records.prerequisites(one.record) for run, one in failed.items()}
     if not cancelled:
         unwanted = _unwanted(failed, needs)
         if unwanted:
@@ -100,8 +100,8 @@ def grouped(
 ) -> tuple[list[Group], list[str]]:
     """Jobs to submit one after another, and what is left out and why.
 
-    needs: the runs each takes endpoints from; others: how those of them stand that did not fail. Runs share a job
-    where script, output and profile were the same, and they wait for the same.
+    needs: `records.prerequisites` of each; others: how those of them stand that did not fail. Runs share a job where
+    their script, output and profile were the same and they wait for the same runs.
     """
     groups: dict[tuple[object, ...], Group] = {}
     kept: dict[Path, tuple[object, ...]] = {}
@@ -167,11 +167,6 @@ def _unfit(one: Status) -> str:
     if not Path(one.record.here).is_dir():
         return f"{one.record.here}, where it was submitted, is gone: submit it anew"
     return ""
-
-
-def _sources(one: Status) -> list[Path]:
-    kept = one.record
-    return records.sources(kept.config, Path(kept.folder), Path(kept.here))
 
 
 def _logs(one: Status) -> Path:

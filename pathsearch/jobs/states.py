@@ -56,7 +56,8 @@ Known = dict[str, tuple[str, str]]
 class Status:
     """A run of this user: `says` is why it waits or failed; hours and `elapsed` seconds are of all its attempts.
 
-    `cancelled`: by `pathsearch cancel`. `faults`: what is wrong with files beside it.
+    `cancelled`: by `pathsearch cancel`. `faults`: what is wrong with files beside it. `waits_for`: the runs that must
+    be finished before it begins and are not.
     """
 
     run: Path
@@ -70,6 +71,7 @@ class Status:
     elapsed: float = 0.0
     cancelled: bool = False
     faults: tuple[str, ...] = ()
+    waits_for: tuple[Path, ...] = ()
 
 
 def damaged(run: Path, fault: str) -> Status:
@@ -94,7 +96,24 @@ def statuses(runs: list[Path]) -> list[Status]:
     known = _known({str(one.job): _found(seen[run]) for run, one in kept.items() if one.job and one.cluster != LOCAL})
     for run, one in kept.items():
         found[run] = _status(run, one, known, seen[run], *had[run])
+    waiting = {run: one for run, one in found.items() if _waits(one)}
+    if waiting:
+        found |= _with_prerequisites(waiting)
     return [found[run] for run in runs if run in found]
+
+
+def _waits(one: Status) -> bool:
+    return one.says.startswith("Dependency") or (one.state == "PENDING" and one.record.cluster == LOCAL)
+
+
+def _with_prerequisites(waiting: dict[Path, Status]) -> dict[Path, Status]:
+    """The same runs, with what they wait for; one look at each file, however many wait for it."""
+    needed = {run: records.prerequisites(one.record) for run, one in waiting.items()}
+    seen = glances(list(dict.fromkeys(need for needs in needed.values() for need in needs)))
+    return {
+        run: replace(one, waits_for=tuple(need for need in needed[run] if not _found(seen[need])))
+        for run, one in waiting.items()
+    }
 
 
 def _found(seen: Glance | None) -> bool:

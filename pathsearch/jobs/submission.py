@@ -6,9 +6,9 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import submitit
@@ -35,8 +35,11 @@ OVER = ("ARRAY_INX", "TIMELIMIT", "NO_REQUEUE", "ERROR", "WAIT")
 
 @dataclass(frozen=True)
 class Batch:
-    """Runs of one kind, by the folders they go to; `logs` is where the job's script and output are kept, `after` the
-    jobs of SLURM that have to succeed first.
+    """Runs of one kind, by the folders they go to.
+
+    `logs` is the folder of the job's script and output. `after` are the jobs of SLURM that have to succeed first.
+    `needs` are, for each run that has some, the folders of runs that must be finished before it begins, besides those
+    that its configuration names.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Batch:
     runs: dict[Path, RunSettings]
     profile: ClusterProfile
     after: tuple[str, ...] = ()
+    needs: Mapping[Path, Sequence[Path]] = field(default_factory=dict)
 
 
 def look_for_slurm() -> None:
@@ -79,6 +83,7 @@ def prepare(batch: Batch, cluster: str, folder: Path, here: Path) -> dict[Path, 
             name=batch.name,
             logs=os.path.relpath(batch.logs, where),
             run=str(where.resolve()),
+            needs=[str(need.resolve()) for need in batch.needs.get(where, ())],
         )
     try:
         for where, record in found.items():

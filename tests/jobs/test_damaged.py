@@ -36,10 +36,7 @@ def good(tmp_path, monkeypatch):
     local = replace(slurm, cluster="local", job="8", host=os.uname().nodename, boot="b", started=3.0)
     for name, kept in (("aaa", slurm), ("zzz", local)):
         submitted(tmp_path / name, kept)
-        write(
-            tmp_path / name / "jobs" / "attempt-7-0.json",
-            Attempt("7", 0, "h", 1, 1, 0, 6.0, 3606.0, 0, "failed", "why", 2),
-        )
+        write(tmp_path / name / "jobs" / "attempt-7-0.json", ATTEMPT)
     return slurm, local
 
 

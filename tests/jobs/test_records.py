@@ -1,14 +1,20 @@
 """Records of jobs and attempts."""
 
+import json
 import time
 from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from pathsearch.errors import Interrupted, PathsearchError, Requeued
 from pathsearch.jobs import records
+from pathsearch.jobs.profiles import ClusterProfile
 from pathsearch.jobs.records import Attempt, Record, attempt, attempts, record, submitted
 from pathsearch.jobs.registry import known_runs
+from pathsearch.jobs.submission import Batch, prepare
+from pathsearch.run import config
 
 
 @pytest.fixture(autouse=True)
@@ -85,6 +91,41 @@ def test_what_an_earlier_version_called_turns_are_attempts(tmp_path):
     records.write(tmp_path / "jobs" / "attempt-7-2.json", begun(2, began=3000.0))
     records.write(tmp_path / "jobs" / "turn-6-0.json", begun(0))
     assert [attempt.restart for attempt in attempts(tmp_path)] == [0, 1, 2]
+
+
+def test_a_run_waits_for_what_it_needs_and_for_its_endpoints(tmp_path):
+    (tmp_path / "store").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "store")
+    ends = {"endpoints": {"start": {"run": "store/b", "pivot": 0}, "end": {"run": "a"}}}
+    kept = Record("slurm", ends, "/elsewhere", str(tmp_path), 5.0)
+    needs = [str(tmp_path / "link" / name) for name in ("b", "c")]
+    submitted(tmp_path / "run", replace(kept, needs=needs))
+    again = record(tmp_path / "run")
+    assert again.needs == needs
+    assert records.prerequisites(again) == [tmp_path / "store" / "b", tmp_path / "store" / "c", tmp_path / "a"]
+    assert records.prerequisites(kept) == [tmp_path / "store" / "b", tmp_path / "a"]
+
+
+@pytest.mark.parametrize("needs", ["/a", None, {}, [1], [["/a"]], ["a"], ["/a\0"], ["/a", ""]])
+def test_what_is_no_list_of_folders(tmp_path, needs):
+    submitted(tmp_path, Record("slurm", {}, "/a", "/b", 5.0))
+    values = json.loads((tmp_path / "job.json").read_text())
+    (tmp_path / "job.json").write_text(json.dumps({**values, "needs": needs}))
+    with pytest.raises(PathsearchError, match="'needs' is none that this program wrote"):
+        record(tmp_path)
+    del values["needs"]  # of an earlier version
+    (tmp_path / "job.json").write_text(json.dumps(values))
+    assert record(tmp_path).needs == []
+
+
+def test_what_a_run_needs_is_written_down_as_it_is_submitted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings, folder = config.load("two-modes", [])
+    runs = {Path("one"): settings, Path("two"): settings}
+    batch = Batch("two", tmp_path / "jobs", runs, ClusterProfile(), needs={Path("one"): [Path("minima/a")]})
+    prepare(batch, "slurm", folder, tmp_path)
+    assert record(tmp_path / "one").needs == [str(tmp_path / "minima" / "a")]
+    assert record(tmp_path / "two").needs == []
 
 
 def test_a_home_that_cannot_be_written_to_costs_no_run(tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from pathsearch.errors import PathsearchError
-from pathsearch.jobs.listing import cancel
+from pathsearch.jobs.listing import cancel, facts, show
 from pathsearch.jobs.process import identity
 from pathsearch.jobs.records import Attempt, Record, submitted, write
 from pathsearch.jobs.states import accounting, judged, queue, statuses
@@ -98,6 +98,27 @@ def test_slurm_that_does_not_answer(tmp_path, monkeypatch):
     (one,) = statuses([tmp_path])
     assert one.state == "UNKNOWN"
     assert "squeue" in one.says
+
+
+def test_what_a_run_waits_for_is_told(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    rows = "7|PENDING|Dependency\n8|PENDING|Resources\n9|CANCELLED|DependencyNeverSatisfied\n"
+    monkeypatch.setattr("pathsearch.jobs.states.asked", lambda command: rows)
+    needs = [str(tmp_path / f"minima/{k}") for k in range(6)]
+    for job in (7, 8, 9):
+        submitted(tmp_path / f"run{job}", Record("slurm", {}, "/", "/", 1.0, job=str(job), needs=needs))
+    finished = lambda run: seen("finished") if run.name == "0" else None
+    monkeypatch.setattr("pathsearch.jobs.states.glances", lambda runs: {run: finished(run) for run in runs})
+    found = statuses([tmp_path / f"run{job}" for job in (7, 8, 9)])
+    assert [[run.name for run in one.waits_for] for one in found] == [list("12345"), [], list("12345")]
+    assert facts(found[0])["waits_for"] == needs[1:]
+    show(found)
+    assert capsys.readouterr().out.splitlines()[-3:] == [
+        "run7: Dependency: waits for minima/1, minima/2, minima/3 and 2 more",
+        "run8: Resources",
+        "run9: DependencyNeverSatisfied: waits for minima/1, minima/2, minima/3 and 2 more",
+    ]
 
 
 def test_runs_of_one_process_each_have_their_own_state(tmp_path, monkeypatch):

@@ -87,7 +87,7 @@ def test_a_warning_has_the_job_requeued(tmp_path, monkeypatch, asked):
         (signal.SIGUSR2, {"state": "COMPLETING"}, r"SLURM ends the job \(COMPLETING\)"),
     ],
 )
-def test_no_other_turn_where_none_is_wanted(tmp_path, monkeypatch, asked, number, facts, says):
+def test_no_other_attempt_where_none_is_wanted(tmp_path, monkeypatch, asked, number, facts, says):
     slurm(monkeypatch, **facts)
     with pytest.raises(Interrupted, match=says) as raised:
         run(tmp_path / "run", interrupted(number))
@@ -103,7 +103,7 @@ def test_a_preemption_that_is_told_by_sigterm(tmp_path, monkeypatch, asked):
     assert asked == ["41"]
 
 
-def test_no_fourth_turn_without_progress(tmp_path, monkeypatch, asked):
+def test_no_fourth_attempt_without_progress(tmp_path, monkeypatch, asked):
     slurm(monkeypatch, left=5.0)  # too short for a step
     for restart in range(3):
         monkeypatch.setenv("SLURM_RESTART_COUNT", str(restart))
@@ -191,7 +191,7 @@ def test_one_that_fails_keeps_no_other_from_running(tmp_path, monkeypatch, capfd
     assert "pathsearch: b fails" in (tmp_path / "b" / "jobs" / "99_0_log.out").read_text()
 
 
-def test_ray_that_is_gone_ends_a_run_that_has_no_other_turn(tmp_path, monkeypatch, capsys):
+def test_ray_that_is_gone_ends_a_run_that_has_no_other_attempt(tmp_path, monkeypatch, capsys):
     slurm(monkeypatch, requeue=False)
     found = {}
 
