@@ -65,7 +65,7 @@ def submit(
     gpus_per_node: Annotated[Optional[int], typer.Option(min=0)] = None,
     cpus_per_node: Annotated[Optional[int], typer.Option(min=1)] = None,
     mem: Annotated[Optional[str], typer.Option(help="Memory a node, as 64GB.")] = None,
-    time: Annotated[Optional[str], typer.Option(help="Minutes, H:M:S or D-H; a run goes on in a next turn.")] = None,
+    time: Annotated[Optional[str], typer.Option(help="Minutes, H:M:S or D-H; a run goes on in a next attempt.")] = None,
     partition: Annotated[Optional[str], typer.Option()] = None,
     account: Annotated[Optional[str], typer.Option()] = None,
     qos: Annotated[Optional[str], typer.Option()] = None,
@@ -117,7 +117,7 @@ def jobs(
     """How the runs you submitted stand: state, step, loss, barrier so far, time, GPU-hours or core-hours."""
     found = listing.wanted(runs)
     if as_json:
-        print(json.dumps([listing.figures(one) for one in found], indent=2))
+        print(json.dumps([listing.facts(one) for one in found], indent=2))
     elif found:
         listing.show(found)
     else:

@@ -9,7 +9,7 @@ from pathsearch.cost.estimate import TFLOPS, Estimate, Operations, estimate, ope
 from pathsearch.errors import PathsearchError, one_line
 from pathsearch.jobs import records, script, submission, sweeps
 from pathsearch.jobs.listing import shown
-from pathsearch.jobs.profiles import Profile
+from pathsearch.jobs.profiles import ClusterProfile
 from pathsearch.jobs.records import LOCAL
 from pathsearch.jobs.states import ALIVE, statuses
 from pathsearch.jobs.submission import Batch
@@ -26,7 +26,7 @@ class Submission:
     folder: Path
     root: Path
     cluster: str
-    profile: Profile
+    profile: ClusterProfile
 
 
 def single(asked: Submission) -> list[Batch]:
@@ -65,7 +65,7 @@ def preview(asked: Submission, batches: list[Batch]) -> None:
     print(*(f"# run in {where}" for where in runs), sep="\n")
     if asked.cluster == LOCAL:
         print("# one after another, in a process of this machine")
-    print(f"# asked for: at most {hours:.3g} GPU-hours a turn")
+    print(f"# asked for: at most {hours:.3g} GPU-hours an attempt")
     print(f"# {_estimated(asked, list(runs.values()))}")
 
 

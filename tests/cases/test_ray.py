@@ -15,7 +15,7 @@ from pathsearch.holders import HolderSettings
 from pathsearch.holders.ray import local
 from pathsearch.holders.ray.pool import _of_task
 from pathsearch.objectives.faults import device_fault
-from pathsearch.run import config, placement, whole
+from pathsearch.run import config, placement, session, whole
 from pathsearch.run.placement import Work
 from pathsearch.run.settings import Asked
 from pathsearch.run.stop import Stop
