@@ -70,6 +70,7 @@ def submit(
     account: Annotated[Optional[str], typer.Option()] = None,
     qos: Annotated[Optional[str], typer.Option()] = None,
     parallel: Annotated[Optional[int], typer.Option(min=1, help="Runs of a sweep at the same time, at most.")] = None,
+    minima: Minima = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print script and GPU-hours, submit nothing.")] = False,
 ) -> None:
     """Run on a cluster: as a job of SLURM, or as a process of this machine (--cluster local)."""
@@ -95,7 +96,7 @@ def submit(
     with needed("submitit", "submitting a run"):
         from pathsearch.jobs import submit
 
-    asked = submit.Submission(Path(name).stem, settings, folder, root, cluster or "slurm", profile)
+    asked = submit.Submission(Path(name).stem, settings, folder, root, cluster or "slurm", profile, minima)
     if sweep:
         from pathsearch.jobs import sweeps
 

@@ -36,8 +36,8 @@ def train(
     name, overrides = cli_jobs.named(arguments)
     settings, folder = config.load(name, overrides)
     store = minima or Path("runs") / "minima"
-    wanted = [minimum(settings, training, folder, store) for training in _trainings(settings, _numbers(seeds))]
-    wanted = list(dict.fromkeys(wanted))
+    trainings = _trainings(settings, _numbers(seeds))
+    wanted = list({each.name: each for each in (minimum(settings, one, folder, store) for one in trainings)}.values())
 
     from pathsearch import report, storage
     from pathsearch.objectives import importable

@@ -58,7 +58,10 @@ def figures(run: Run) -> dict[str, Any]:
 def table(run: Run) -> Table:
     """Endpoints, straight line and path, a row a metric; of a minimum its metrics."""
     if "minimum" in run.summary:
-        return minima_table({run.file.parent.name: run})
+        rows = _rows("", ("minimum",))
+        for metric, value in run.summary["minimum"].items():
+            rows.add_row(label(metric), _number(value, metric))
+        return rows
     shown = _summaries(run)
     rows = _rows("", ("start", "end", "line max", "barrier", "path max", "barrier"))
     for metric, path in shown.get("path", {}).items():
@@ -72,7 +75,7 @@ def table(run: Run) -> Table:
 def minima_table(runs: dict[str, Run]) -> Table:
     """Finished minima by their names, a row each: steps, and every metric."""
     metrics = list(dict.fromkeys(metric for run in runs.values() for metric in run.summary["minimum"]))
-    rows = _rows("minimum", ("steps", *map(label, metrics)))
+    rows = _rows("minimum", ("steps", *(label(metric).replace(" ", "\n", 1) for metric in metrics)))
     for name, run in runs.items():
         values = (_number(run.summary["minimum"].get(metric), metric) for metric in metrics)
         rows.add_row(name, str(run.position["moves"]), *values)

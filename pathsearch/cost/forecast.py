@@ -24,14 +24,19 @@ class Forecast:
 
 
 def forecasts(
-    settings: RunSettings, gradient: float, outside: float, measuring: float, counts: Sequence[int] = DEVICES
+    settings: RunSettings,
+    gradient: float,
+    outside: float,
+    measuring: float,
+    counts: Sequence[int] = DEVICES,
+    trains: bool = True,
 ) -> list[Forecast]:
     """For so many devices each. gradient: seconds of an image's; outside: share of a step beside those; measuring:
-    seconds of one point.
+    seconds of one point; trains: with the minima that the run needs.
     """
     stages = settings.method.stages(settings.optimizer, settings.steps, settings.tolerance)
     ends = (settings.endpoints.start, settings.endpoints.end) if settings.endpoints else ()
-    trainings = [end.train.steps for end in ends if isinstance(end, Trained)]
+    trainings = [end.train.steps for end in ends if isinstance(end, Trained) and trains]
     points = 2 * settings.measure.points + settings.measure.plane**2
     found = []
     for devices in counts:

@@ -39,16 +39,26 @@ def train(
 
     A Ray that is started for it ends with `stack`. Returns those that were trained; raises as `run` does.
     """
-    missing = [each for each in wanted if not minima.kept(each, config_folder)]
+    missing = []
+    for each in wanted:
+        if minima.kept(each, config_folder):
+            watcher.log(f"takes {each.folder}")
+        else:
+            missing.append(each)
     if len(missing) > 1 and _several_devices(settings, config_folder):
         from pathsearch.run import tasks  # Ray takes a second to import, and may not be installed
 
         tasks.train(missing, settings.holder, config_folder, watcher, stop, stack)
         return missing
+    trained = []
     for each in missing:
         with alone(each.folder, _waiting(each.folder, watcher, stop)):
+            if minima.kept(each, config_folder):  # another process trained it meanwhile
+                continue
+            watcher.log(f"trains {each.folder}")
+            trained.append(each)
             session.carry_out(Asked(each.settings, config_folder), each.folder, watcher, stop, {})
-    return missing
+    return trained
 
 
 def _several_devices(settings: RunSettings, config_folder: Path) -> bool:
