@@ -7,7 +7,7 @@ import yaml
 
 from pathsearch.run import session
 from pathsearch.run.config import validated
-from pathsearch.run.endpoints import training
+from pathsearch.run.settings import Asked
 from tests.commands import SMALL
 
 
@@ -16,9 +16,7 @@ def opened(tmp_path):
     def opened(asked, kept):
         config = yaml.safe_load(SMALL) | {"holder": {"name": "serial", "stack": asked}}
         settings = validated(config, "test")
-        found = session._Session(settings, tmp_path, tmp_path, None, None)
-        searching = settings.method.stages(settings.optimizer, settings.steps, settings.tolerance)
-        found.stages = training(settings.endpoints) + searching
+        found = session._Session(Asked(settings, tmp_path), tmp_path, None, None, {})
         found.summary = kept
         found.asked = []
         found.holder = SimpleNamespace(stack=lambda way, batches: found.asked.append((way, batches)) or way)
@@ -33,14 +31,6 @@ def opened(tmp_path):
 )
 def test_a_run_goes_on_in_the_way_it_began_unless_another_is_asked_for(opened, asked, kept, way):
     found = opened(asked, kept)
-    found._stacked(0)
+    found._stacked()
     assert found.asked[0][0] == way
     assert found.summary["stack"] == way
-
-
-def test_it_is_made_ready_for_the_batches_that_are_yet_to_come(opened):
-    found = opened("auto", {})
-    batches = {stage.method.batch for stage in found.stages[:-1]} | {None}
-    found._stacked(0)
-    found._stacked(len(found.stages) - 1)
-    assert [batch for _, batch in found.asked] == [batches, {None}]
