@@ -12,8 +12,8 @@ from pathsearch.errors import PathsearchError
 from pathsearch.holders import vectors
 from pathsearch.numerics.basis import Array
 from pathsearch.numerics.seeds import Key
+from pathsearch.objectives.gradients import Evaluator, loop
 from pathsearch.objectives.protocol import Objective
-from pathsearch.objectives.stacks import Way, loop
 from pathsearch.optimizers.rules import Plan
 
 Own = dict[int, torch.Tensor]
@@ -33,7 +33,7 @@ class Block:
         self.movable: list[int] = []
         self.gradients: Own = {}
         self.states: dict[str, Own] = {}
-        self.way: Way = loop
+        self.evaluator: Evaluator = loop
         self._rooms: list[torch.Tensor] = []  # of gradients that are out of date: asking for memory anew is slow
 
     def forget(self) -> None:
@@ -61,7 +61,7 @@ class Block:
             with _room_for(mix, s):
                 losses[s] = self.objective.loss(self.point(mix[s]), keys[s])
         points = ((self.point(mix[s]), keys[s]) for s in uphill)
-        found = self.way(self.objective, points)
+        found = self.evaluator(self.objective, points)
         for s in uphill:
             with _room_for(mix, s):
                 losses[s], gradient = next(found)

@@ -47,11 +47,11 @@ class Holder(Protocol):
     def begin(self, rows: list[int], states: tuple[str, ...]) -> None:
         """Make `rows` the movable pivots, with these states and zeros in them."""
 
-    def stack(self, way: str, batches: Collection[int | None]) -> str:
-        """Work out the gradients of several images on one device in this way (see `objectives.stacks`).
+    def prepare_gradients(self, how: str, batches: Collection[int | None]) -> str:
+        """Settle how the gradients of several images on one device are evaluated (see `objectives.gradients`).
 
-        What it compiles for mini-batches of these sizes is compiled now. Returns the way, which `auto` leaves to a
-        rule; raises PathsearchError where it does not work for this objective.
+        What the evaluator compiles for mini-batches of these sizes is compiled now. Returns its name, which `auto`
+        leaves to a rule; raises PathsearchError where it does not work for this objective.
         """
 
     def evaluate(self, sample: Sample) -> tuple[Array, Array]:
@@ -85,7 +85,7 @@ class Holder(Protocol):
         """A copy of one pivot [M]."""
 
     def optimizer_state(self, name: str, row: int) -> NDArray[Any]:
-        """A copy of a movable pivot's register [M]."""
+        """A copy of a movable pivot's state of that name [M]."""
 
     def place(self, sample: int) -> str:
         """Where a point of the last evaluation was worked out, for messages; empty where there is but one place."""

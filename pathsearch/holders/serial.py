@@ -13,8 +13,8 @@ from pathsearch.holders.settings import HolderSettings
 from pathsearch.methods.sampling import Sample
 from pathsearch.numerics.basis import Array
 from pathsearch.numerics.seeds import Key
+from pathsearch.objectives.gradients import chosen, prepared
 from pathsearch.objectives.protocol import Objective
-from pathsearch.objectives.stacks import chosen, prepared
 from pathsearch.optimizers.rules import Plan
 
 
@@ -36,9 +36,9 @@ class SerialHolder:
     def begin(self, rows: list[int], states: tuple[str, ...]) -> None:
         self.block.begin(len(self.block.own), rows, states)
 
-    def stack(self, way: str, batches: Collection[int | None]) -> str:
-        self.block.way = prepared(self.block.objective, chosen(way), batches)
-        return chosen(way)
+    def prepare_gradients(self, how: str, batches: Collection[int | None]) -> str:
+        self.block.evaluator = prepared(self.block.objective, chosen(how), batches)
+        return chosen(how)
 
     def evaluate(self, sample: Sample) -> tuple[Array, Array]:
         losses = self.block.evaluate(sample.mix, sample.back, sample.keys)

@@ -129,11 +129,11 @@ class _Session:
             return "nothing was kept yet"
         return f"the last checkpoint is kept in {self.file}: run the same command again to continue from it"
 
-    def _stacked(self, stage: int) -> None:
-        """Settle how gradients are worked out, from a stage on: once a run, since last bits depend on it."""
-        asked = self.settings.holder.stack
-        way = self.summary.get("stack", "auto") if asked == "auto" else asked
-        self.summary["stack"] = self.holder.stack(way, batches(self.stages[stage:]))
+    def _settle_gradients(self, stage: int) -> None:
+        """Settle how gradients are evaluated, from a stage on: once a run, since last bits depend on it."""
+        asked = self.settings.holder.gradients
+        how = self.summary.get("gradients", "auto") if asked == "auto" else asked
+        self.summary["gradients"] = self.holder.prepare_gradients(how, batches(self.stages[stage:]))
 
     def _first_guess(self) -> None:
         """Read what the endpoints bring, all that the run will ever need of them."""
@@ -148,7 +148,7 @@ class _Session:
             self._first_guess()
         chain, self.chain = self.chain, []  # the holder has it now
         self.holder.load(chain, [], {})
-        self._stacked(0)
+        self._settle_gradients(0)
         self.summary["device"] = self.holder.devices()
         self._pass_on()
         self.watcher.log(f"begins: {self.objective.size} parameters {self._where()}")
@@ -167,7 +167,7 @@ class _Session:
         self.history = before(state, run.groups["history"])
         self.summary, self.outside = run.summary, run.outside
         self.own = {side: run.groups[f"endpoints/{side}"] for side in SIDES if f"endpoints/{side}" in run.groups}
-        self._stacked(state.stage)
+        self._settle_gradients(state.stage)
         if not more:  # else they are of another path
             self.points = measure.known_points(run.groups.get("measured", {}))
             stored = {name: arrays for name, arrays in run.groups.items() if name.startswith("profiles/")}

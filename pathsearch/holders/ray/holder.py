@@ -15,8 +15,8 @@ from pathsearch.methods.sampling import Sample
 from pathsearch.numerics.balance import LOSS, Balance, blocks
 from pathsearch.numerics.basis import GEOMETRY, Array
 from pathsearch.numerics.seeds import Key
+from pathsearch.objectives.gradients import chosen
 from pathsearch.objectives.protocol import Objective
-from pathsearch.objectives.stacks import chosen
 from pathsearch.optimizers.rules import Plan
 
 
@@ -72,13 +72,13 @@ class RayHolder:
         for a in self._actors:
             self._pool.queue(a, "begin", self._count, rows, states)
 
-    def stack(self, way: str, batches: Collection[int | None]) -> str:
+    def prepare_gradients(self, how: str, batches: Collection[int | None]) -> str:
         for a in self._actors:
-            self._pool.queue(a, "stack", chosen(way), batches)
+            self._pool.queue(a, "prepare_gradients", chosen(how), batches)
         with self._pool.patient():  # compiling is part of the start
             self._pool.flush()
         self._balance = Balance(len(self._actors))
-        return chosen(way)
+        return chosen(how)
 
     def evaluate(self, sample: Sample) -> tuple[Array, Array]:
         picked = (sample.mix == 1.0).any(axis=1)
@@ -190,7 +190,7 @@ class RayHolder:
         return np.asarray(self._pool.vector(self._owner(row), "pivot", row))
 
     def optimizer_state(self, name: str, row: int) -> NDArray[Any]:
-        return np.asarray(self._pool.vector(self._owner(row), "register", name, row))
+        return np.asarray(self._pool.vector(self._owner(row), "optimizer_state", name, row))
 
     def place(self, sample: int) -> str:
         return f" on {self._pool.name(self._who[sample])}"

@@ -20,8 +20,8 @@ from pathsearch.holders import vectors
 from pathsearch.holders.block import Block, copied
 from pathsearch.numerics.basis import Array
 from pathsearch.numerics.seeds import Key
+from pathsearch.objectives.gradients import prepared
 from pathsearch.objectives.protocol import Objective, remarked
-from pathsearch.objectives.stacks import prepared
 from pathsearch.optimizers.rules import Plan
 
 Operation = tuple[str, tuple[Any, ...]]
@@ -104,9 +104,9 @@ class Worker:
         found["remarks"] = remarked(self._block.objective)
         return pickle.dumps(found)
 
-    def stack(self, way: str, batches: Collection[int | None]) -> None:
-        """Work out gradients in this way of `objectives.stacks`, which has compiled what it needs then."""
-        self._block.way = prepared(self._block.objective, way, batches)
+    def prepare_gradients(self, how: str, batches: Collection[int | None]) -> None:
+        """Evaluate gradients so from now on (see `objectives.gradients`); what is to be compiled is compiled now."""
+        self._block.evaluator = prepared(self._block.objective, how, batches)
 
     def forget(self) -> None:
         """Own nothing."""
