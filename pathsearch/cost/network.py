@@ -18,8 +18,9 @@ from pathsearch.cost.figures import rounded
 from pathsearch.cost.forecast import Forecast, forecasts
 from pathsearch.errors import PathsearchError
 from pathsearch.holders import HolderSettings, SerialHolder
-from pathsearch.holders.protocol import Holder, Traffic
+from pathsearch.holders.protocol import Holder
 from pathsearch.methods import Neb
+from pathsearch.numerics.messages import Traffic
 from pathsearch.numerics.seeds import Key
 from pathsearch.objectives.gradients import Evaluator, Gradients, Points
 from pathsearch.objectives.network import NetworkObjective
@@ -177,7 +178,7 @@ def _checkpoint(holder: SerialHolder) -> tuple[float, float]:
     """Seconds that keeping the band and its momentum takes, and their size, in the working folder's file system."""
     block = holder.block
     pivots = np.stack([holder.pivot(row) for row in block.own])
-    velocity = np.stack([holder.optimizer_state("velocity", row) for row in block.movable])
+    velocity = np.stack([holder.optimizer_state("velocity", row) for row in block.moving])
     groups: dict[str, dict[str, Any]] = {
         "path": {"weights": (("pivot", "parameter"), pivots)},
         "optimizer": {"velocity": (("moving", "parameter"), velocity)},

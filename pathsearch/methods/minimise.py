@@ -9,7 +9,7 @@ from pathsearch.methods.sampling import Forces, Sample, downhill
 from pathsearch.methods.stages import Stage
 from pathsearch.numerics.basis import Array
 from pathsearch.numerics.seeds import Key
-from pathsearch.optimizers.rules import Memory
+from pathsearch.optimizers import Memory
 
 
 @dataclass(frozen=True)

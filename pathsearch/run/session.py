@@ -271,7 +271,10 @@ class _Session:
         self.summary["disagreement"] = measure.disagreement(self.holder, state.pivots)
         rows = {"start": 0, "end": state.pivots - 1}
         # endpoints that came with running statistics of their own, measured with these
-        self.summary["as_loaded"] = {side: self.holder.measure_with(rows[side], own) for side, own in self.own.items()}
+        picked = {side: np.eye(state.pivots)[[row]] for side, row in rows.items()}
+        self.summary["as_loaded"] = {
+            side: self.holder.ask("measure_with", picked[side], own)[0] for side, own in self.own.items()
+        }
         self.summary.pop("extended", None)
         self._pass_on()
         self.points.clear()

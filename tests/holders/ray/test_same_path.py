@@ -67,7 +67,7 @@ def surfaces(request, ray_cluster):
 
 
 def held(make, actors):
-    holder = RayHolder(make, make().metrics, HolderSettings(name="ray", actors=actors))
+    holder = RayHolder(make, HolderSettings(name="ray", actors=actors))
     yield holder
     holder.close()
 
