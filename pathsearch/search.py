@@ -87,10 +87,8 @@ def search(holder: Holder, stages: list[Stage], state: State, seed: int, stochas
             )
     while state.stage < len(stages):
         stage = stages[state.stage]
-        # trainings are not counted: the same path is found whether its endpoints were trained in this run or another
-        number = sum(earlier.rows is None for earlier in stages[: state.stage])
         if not state.begun:
-            pivots = _place(holder, stage, state.pivots, derive(PROBE, seed, number))
+            pivots = _place(holder, stage, state.pivots, derive(PROBE, seed, state.stage))
             state = replace(
                 state,
                 pivots=pivots,
@@ -102,14 +100,14 @@ def search(holder: Holder, stages: list[Stage], state: State, seed: int, stochas
                 optimizer={},
             )
             holder.begin(moving(stage, pivots), stage.optimizer.state_names())
-        for step in _relax(holder, stage, state, derive(SEARCH, seed, number), stochastic):
+        for step in _relax(holder, stage, state, derive(SEARCH, seed, state.stage), stochastic):
             yield step
         state = step.stage_done()
 
 
 def moving(stage: Stage, pivots: int) -> list[int]:
-    """Indices of the pivots a stage moves."""
-    return list(stage.rows) if stage.rows is not None else list(range(1, pivots - 1))
+    """Indices of the pivots that move: all but the ends, or the only one there is."""
+    return [0] if pivots == 1 else list(range(1, pivots - 1))
 
 
 def _relax(holder: Holder, stage: Stage, state: State, seed: int, stochastic: bool) -> Iterator[Step]:

@@ -33,7 +33,7 @@ def timed(objective: NetworkObjective, images: int) -> dict[str, Timed]:
             continue
         try:
             begun = now(objective.device)
-            evaluator = prepared(objective, name, [None])
+            evaluator = prepared(objective, name)
             times = [now(objective.device) - begun]
             for _ in range(1 + ROUNDS):  # the first does not count: memory is asked for, kernels are chosen
                 begun = now(objective.device)

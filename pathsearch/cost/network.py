@@ -114,7 +114,7 @@ def bench(settings: RunSettings, folder: Path, counts: list[int], rounds: int) -
     bare = _bare_loop(objective)
     rows: list[list[float]] = []
     serial = SerialHolder(objective)
-    how = serial.prepare_gradients(settings.holder.gradients, [None])
+    how = serial.prepare_gradients(settings.holder.gradients)
     clock = _Clock(objective, serial.block.evaluator)
     serial.block.objective, serial.block.evaluator = clock, clock.evaluate
     for step, _ in _steps(serial, objective, rounds):
@@ -166,7 +166,7 @@ def _beside(recipe: Recipe, objective: NetworkObjective, count: int, rounds: int
     with closing(actors.on_actors(objective, elsewhere, count, actors.cores_each(count), gpus)) as holder:
         serial = SerialHolder(objective)
         for each in (serial, holder):
-            each.prepare_gradients(recipe.settings.holder.gradients, [None])
+            each.prepare_gradients(recipe.settings.holder.gradients)
         both = zip(_steps(serial, objective, rounds), _steps(holder, objective, rounds))
         rows = [(one[0], other[0], other[1].coordinator, other[1].actor) for one, other in both]
     table = np.array(rows[WARM : WARM + rounds])

@@ -1,6 +1,6 @@
 """The verbs of whoever owns the vectors. Small arrays go in and come out; pivots stay where they are."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -36,11 +36,11 @@ class Holder(Protocol):
     def begin(self, moving: list[int], states: tuple[str, ...]) -> None:
         """Have these pivots move, with states of these names and zeros in them."""
 
-    def prepare_gradients(self, how: str, batches: Collection[int | None]) -> str:
+    def prepare_gradients(self, how: str) -> str:
         """Settle how the gradients of several images on one device are evaluated (see `objectives.gradients`).
 
-        What the evaluator compiles for mini-batches of these sizes is compiled now. Returns its name, which `auto`
-        leaves to a rule; raises PathsearchError where it does not work for this objective.
+        What the evaluator compiles is compiled now. Returns its name, which `auto` leaves to a rule; raises
+        PathsearchError where it does not work for this objective.
         """
 
     def evaluate(self, sample: Sample) -> tuple[Array, Array]:

@@ -1,6 +1,6 @@
 """The reference holder: all vectors in this process, on one device."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -35,8 +35,8 @@ class SerialHolder:
     def begin(self, moving: list[int], states: tuple[str, ...]) -> None:
         self.block.begin(len(self.block.own), moving, states)
 
-    def prepare_gradients(self, how: str, batches: Collection[int | None]) -> str:
-        self.block.evaluator = prepared(self.block.objective, chosen(how), batches)
+    def prepare_gradients(self, how: str) -> str:
+        self.block.evaluator = prepared(self.block.objective, chosen(how))
         return chosen(how)
 
     def evaluate(self, sample: Sample) -> tuple[Array, Array]:

@@ -40,7 +40,7 @@ class Stage:
     """One relaxation.
 
     First `interior` pivots are put at equal distances along the chain there is, or pivots are added as `insertion`
-    says. `rows` are the pivots that move; None: all but the ends. The stage is over after `steps`, or when the largest
+    says. All pivots but the ends move, or the only one there is. The stage is over after `steps`, or when the largest
     force norm is at most `tolerance`.
     """
 
@@ -51,7 +51,6 @@ class Stage:
     tolerance: float | None = None
     interior: int | None = None
     insertion: Insertion | None = None
-    rows: tuple[int, ...] | None = None
 
 
 def lengths(stages: list[Stage], pivots: int) -> list[int]:

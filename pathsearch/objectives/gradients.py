@@ -74,8 +74,8 @@ def chosen(how: str) -> str:
     return "loop" if how == "auto" else how
 
 
-def prepared(objective: Objective, how: str, batches: Iterable[int | None]) -> Evaluator:
-    """An evaluator that has evaluated a gradient for each size of mini-batch: what it compiles is compiled then.
+def prepared(objective: Objective, how: str) -> Evaluator:
+    """An evaluator that has evaluated gradients once: what it compiles is compiled then.
 
     Raises PathsearchError where this network cannot be evaluated so.
     """
@@ -90,10 +90,8 @@ def prepared(objective: Objective, how: str, batches: Iterable[int | None]) -> E
             "same ones as the loop: set holder.gradients=loop"
         )
     try:
-        weights = objective.initial(0)
-        for batch in batches:
-            for _ in EVALUATORS[how](objective, [(weights, Key(0, 0, batch))] * 2):
-                pass
+        for _ in EVALUATORS[how](objective, [(objective.initial(0), Key(0, 0))] * 2):
+            pass
     except (PathsearchError, RuntimeError, MemoryError) as error:
         raise PathsearchError(
             f"holder.gradients={how} does not work for this network here ({one_line(error)}): set holder.gradients=loop"

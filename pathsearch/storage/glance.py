@@ -14,7 +14,7 @@ from pathsearch.storage.schema import FORMAT, hdf5
 
 @dataclass(frozen=True)
 class Glance:
-    """moves of `steps` at most, training included; the highest loss of the path and how far it stands out.
+    """moves of `steps` at most; the highest loss of the path and how far it stands out.
 
     `barrier` is the measured one where there is a profile, else that of the search's last step; None where its points
     do not include the ends. `measured` counts points and profiles.
@@ -38,17 +38,14 @@ def glance(run: Path) -> Glance | None:
         return None
 
 
-def last_step(history: Mapping[str, Any], training: int) -> tuple[float | None, float | None]:
-    """The highest loss of the last step in `history`, and how far it stands out, as in `Glance`.
-
-    `training` counts the stages that train endpoints: what stands out there is no barrier.
-    """
+def last_step(history: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """The highest loss of the last step in `history`, and how far it stands out, as in `Glance`."""
     if not len(history["loss"]):
         return None, None
     at, values = history["t"][-1], history["loss"][-1]
     ends = values[(at == 0.0) | (at == 1.0)]
     loss = float(np.nanmax(values))
-    return loss, float(loss - ends.max()) if len(ends) == 2 and history["stage"][-1] >= training else None
+    return loss, float(loss - ends.max()) if len(ends) == 2 else None
 
 
 def _glance(h5: h5py.File) -> Glance:
@@ -60,7 +57,7 @@ def _glance(h5: h5py.File) -> Glance:
         values = next(item[()] for name, item in profiles["path"].items() if name not in ("t", "arc_length"))
         loss, barrier = float(values.max()), float(values.max() - max(values[0], values[-1]))
     else:
-        loss, barrier = last_step(h5["history"], summary["training"])
+        loss, barrier = last_step(h5["history"])
     return Glance(
         state=str(h5.attrs["state"]),
         stage=stages[position["stage"]] if searched else "measuring" if h5.attrs["state"] == "running" else "done",

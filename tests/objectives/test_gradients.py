@@ -60,9 +60,9 @@ def test_what_does_not_fit_in_memory_is_split_from_then_on(monkeypatch):
 def test_no_clock_decides():
     assert chosen("auto") == "loop"
     assert [chosen(how) for how in EVALUATORS] == list(EVALUATORS)
-    assert SerialHolder(network()).prepare_gradients("auto", [None]) == "loop"
-    assert SerialHolder(network()).prepare_gradients("vmap", [None]) == "vmap"
-    assert SerialHolder(surface("circle")).prepare_gradients("vmap", [None]) == "vmap"
+    assert SerialHolder(network()).prepare_gradients("auto") == "loop"
+    assert SerialHolder(network()).prepare_gradients("vmap") == "vmap"
+    assert SerialHolder(surface("circle")).prepare_gradients("vmap") == "vmap"
 
 
 def test_what_is_compiled_is_compiled_before_the_first_step(monkeypatch):
@@ -70,10 +70,10 @@ def test_what_is_compiled_is_compiled_before_the_first_step(monkeypatch):
     mean_loss = objective._mean_loss
     monkeypatch.setattr(torch, "compile", lambda function, **options: asked.append(options) or function)
     monkeypatch.setattr(objective, "_mean_loss", lambda *given: asked.append(len(given[2])) or mean_loss(*given))
-    prepared(objective, "compiled", [None, 7])
+    prepared(objective, "compiled")
     options = [each for each in asked if isinstance(each, dict)]
     assert options == [{"mode": "reduce-overhead", "dynamic": False}]
-    assert set(asked[asked.index(options[0]) + 1 :]) == {20, 7}
+    assert set(asked[asked.index(options[0]) + 1 :]) == {20}
 
 
 @pytest.mark.parametrize("how", ["vmap", "compiled"])
@@ -86,8 +86,8 @@ def test_a_network_that_draws_random_numbers_has_the_loop_alone(how, tmp_path, m
     with pytest.raises(
         PathsearchError, match=rf"^holder.gradients={how}: the network draws .* set holder.gradients=loop$"
     ):
-        prepared(objective, how, [None])
-    assert prepared(objective, "loop", [None]) is EVALUATORS["loop"]
+        prepared(objective, how)
+    assert prepared(objective, "loop") is EVALUATORS["loop"]
 
 
 def test_a_network_that_an_evaluator_does_not_fit_is_refused_it(tmp_path, monkeypatch):
@@ -104,7 +104,7 @@ def test_a_network_that_an_evaluator_does_not_fit_is_refused_it(tmp_path, monkey
     with pytest.raises(
         PathsearchError, match=r"^holder.gradients=vmap does not work .* set holder.gradients=loop$"
     ) as caught:
-        prepared(network(model="branching:Net"), "vmap", [None])
+        prepared(network(model="branching:Net"), "vmap")
     assert len(str(caught.value).splitlines()) == 1
 
 

@@ -7,7 +7,6 @@ import yaml
 
 from pathsearch.run import session
 from pathsearch.run.config import validated
-from pathsearch.run.endpoints import training
 from tests.commands import SMALL
 
 
@@ -16,12 +15,10 @@ def opened(tmp_path):
     def opened(asked, kept):
         config = yaml.safe_load(SMALL) | {"holder": {"name": "serial", "gradients": asked}}
         settings = validated(config, "test")
-        found = session._Session(settings, tmp_path, tmp_path, None, None)
-        searching = settings.method.stages(settings.optimizer, settings.steps, settings.tolerance)
-        found.stages = training(settings.endpoints) + searching
+        found = session._Session(SimpleNamespace(settings=settings, folder=tmp_path), tmp_path, None, None, {})
         found.summary = kept
         found.asked = []
-        found.holder = SimpleNamespace(prepare_gradients=lambda how, batches: found.asked.append((how, batches)) or how)
+        found.holder = SimpleNamespace(prepare_gradients=lambda how: found.asked.append(how) or how)
         return found
 
     return opened
@@ -33,14 +30,6 @@ def opened(tmp_path):
 )
 def test_a_run_goes_on_as_it_began_unless_another_is_asked_for(opened, asked, kept, how):
     found = opened(asked, kept)
-    found._settle_gradients(0)
-    assert found.asked[0][0] == how
+    found._settle_gradients()
+    assert found.asked == [how]
     assert found.summary["gradients"] == how
-
-
-def test_it_is_made_ready_for_the_batches_that_are_yet_to_come(opened):
-    found = opened("auto", {})
-    batches = {stage.method.batch for stage in found.stages[:-1]} | {None}
-    found._settle_gradients(0)
-    found._settle_gradients(len(found.stages) - 1)
-    assert [batch for _, batch in found.asked] == [batches, {None}]

@@ -139,10 +139,10 @@ def test_nothing_is_refused_in_words_of_pydantic(part):
 
 def test_profiles_are_refused_in_the_same_words():
     said = []
-    for name in [*profiles.Profile.model_fields, "nosuch"]:
+    for name in [*profiles.ClusterProfile.model_fields, "nosuch"]:
         for wrong in WRONG:
             try:
-                profiles.profile({name: wrong}, {}, "gpu.yaml")
+                profiles.cluster_profile({name: wrong}, {}, "gpu.yaml")
             except PathsearchError as error:
                 said.append(str(error).partition("(there are")[0])  # the names of sbatch's options are its own
     assert not [line for line in said if any(word in line for word in PYDANTICS)]

@@ -10,7 +10,8 @@ import pytest
 from pathsearch import storage
 from pathsearch.errors import Interrupted
 from pathsearch.objectives.function import FunctionObjective
-from pathsearch.run import config, session
+from pathsearch.run import config, whole
+from pathsearch.run.settings import Asked
 from pathsearch.run.stop import SLACK, Stop, signals
 from pathsearch.storage.glance import glance
 
@@ -60,7 +61,7 @@ def test_a_signal_is_noted(number):
 
 def carried_out(folder, watcher, stop, *overrides):
     settings, where = config.load("muller-brown", ["measure.plane=7", "checkpoint.minutes=1000", *overrides])
-    return session.run(settings, folder, where, watcher, stop)
+    return whole.run(Asked(settings, where), folder, watcher, stop)
 
 
 def test_a_run_stops_by_itself_before_its_time_is_over(tmp_path):

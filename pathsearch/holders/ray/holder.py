@@ -1,6 +1,6 @@
 """The coordinator's side: who owns which pivots, who needs whose, and the verbs of `Holder` made of operations."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,9 +79,9 @@ class RayHolder:
         for a in self._actors:
             self._pool.queue(a, "begin", self._count, moving, states)
 
-    def prepare_gradients(self, how: str, batches: Collection[int | None]) -> str:
+    def prepare_gradients(self, how: str) -> str:
         for a in self._actors:
-            self._pool.queue(a, "prepare_gradients", chosen(how), batches)
+            self._pool.queue(a, "prepare_gradients", chosen(how))
         with self._pool.patient():  # compiling is part of the start
             self._pool.flush()
         self._balance = Balance(len(self._actors))

@@ -5,7 +5,7 @@ import pickle
 import platform
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -111,9 +111,9 @@ class Worker:
         found["remarks"] = remarked(self._block.objective)
         return pickle.dumps(found)
 
-    def prepare_gradients(self, how: str, batches: Collection[int | None]) -> None:
+    def prepare_gradients(self, how: str) -> None:
         """Evaluate gradients so from now on (see `objectives.gradients`); what is to be compiled is compiled now."""
-        self._block.evaluator = prepared(self._block.objective, how, batches)
+        self._block.evaluator = prepared(self._block.objective, how)
 
     def forget(self) -> None:
         """Own nothing."""
