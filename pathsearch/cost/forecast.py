@@ -55,6 +55,6 @@ def _slowest(stage: Stage, pivots: int, devices: int) -> float:
     """Gradients, or as much of them as losses cost, that the busiest device works out in a step."""
     fixed = isinstance(stage.optimizer, DETERMINISTIC)
     sample = stage.method.sample(pivots, moving(stage, pivots), 0, 0, fixed)
-    uphill = int(sample.back.any(axis=1).sum())
-    losses = len(sample.t) - uphill
-    return math.ceil(uphill / devices) + LOSS * losses / min(devices, max(losses, 1))
+    gradients = int(sample.with_gradient.sum())
+    losses = len(sample.t) - gradients
+    return math.ceil(gradients / devices) + LOSS * losses / min(devices, max(losses, 1))

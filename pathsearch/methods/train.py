@@ -5,12 +5,12 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from pathsearch.methods.sampling import Forces, Sample, downhill
+from pathsearch.methods.sampling import Forces, downhill
 from pathsearch.methods.stages import Stage
 from pathsearch.numerics.basis import Array
+from pathsearch.numerics.messages import Sample
 from pathsearch.numerics.seeds import Key
-from pathsearch.optimizers import Optimizer
-from pathsearch.optimizers.rules import Memory
+from pathsearch.optimizers import Memory, Optimizer
 from pathsearch.settings import Settings
 
 

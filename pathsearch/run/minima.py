@@ -71,7 +71,7 @@ def minimum(settings: RunSettings, training: Training, folder: Path, store: Path
         steps=training.steps,
         checkpoint=settings.checkpoint,
         device=settings.device,
-        holder=HolderSettings(name="serial", stack=settings.holder.stack),
+        holder=HolderSettings(name="serial", gradients=settings.holder.gradients),
     )
     return Minimum(own, store / f"{_described(objective, training.seed)}-{digest(own, folder)}")
 
@@ -82,8 +82,8 @@ def digest(settings: RunSettings, folder: Path) -> str:
     Options at their defaults are left out: a later program with more options finds the same minima.
     """
     decides = _said(settings.model_copy(update={"checkpoint": None, "holder": None, "measure": None}))
-    if settings.holder.stack not in SAME:
-        decides["gradients"] = settings.holder.stack
+    if settings.holder.gradients not in SAME:
+        decides["gradients"] = settings.holder.gradients
     hashes = {option: value for option, (_, value) in outside(settings.model_dump(mode="json"), folder).items()}
     text = json.dumps([decides, hashes, _places(settings.objective, folder)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]

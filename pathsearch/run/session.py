@@ -125,11 +125,11 @@ class _Session:
             return "nothing was kept yet"
         return f"the last checkpoint is kept in {self.file}: run the same command again to continue from it"
 
-    def _stacked(self) -> None:
-        """Settle how gradients are worked out, once a run, since last bits depend on it."""
-        asked = self.settings.holder.stack
-        way = self.summary.get("stack", "auto") if asked == "auto" else asked
-        self.summary["stack"] = self.holder.stack(way, [None])
+    def _settle_gradients(self) -> None:
+        """Settle how gradients are evaluated, once a run, since last bits depend on it."""
+        asked = self.settings.holder.gradients
+        how = self.summary.get("gradients", "auto") if asked == "auto" else asked
+        self.summary["gradients"] = self.holder.prepare_gradients(how)
 
     def _first_guess(self) -> None:
         """Read what the endpoints bring, all that the run will ever need of them."""
@@ -145,7 +145,7 @@ class _Session:
             self._first_guess()
         chain, self.chain = self.chain, []  # the holder has it now
         self.holder.load(chain, [], {})
-        self._stacked()
+        self._settle_gradients()
         self.summary["device"] = self.holder.devices()
         self._pass_on()
         self.watcher.log(f"begins: {self.objective.size} parameters {self._where()}")
@@ -164,7 +164,7 @@ class _Session:
         self.history = before(state, run.groups["history"])
         self.summary, self.outside = run.summary, run.outside
         self.own = {side: run.groups[f"endpoints/{side}"] for side in SIDES if f"endpoints/{side}" in run.groups}
-        self._stacked()
+        self._settle_gradients()
         if not more:  # else they are of another path
             self.points = measure.known_points(run.groups.get("measured", {}))
             stored = {name: arrays for name, arrays in run.groups.items() if name.startswith("profiles/")}
@@ -260,8 +260,7 @@ class _Session:
 
     def _measure_minimum(self) -> None:
         self.watcher.phase("measure the minimum", 1)
-        found = self.holder.measure(np.ones((1, 1)))
-        self.summary["minimum"] = {metric: float(values[0]) for metric, values in found.items()}
+        (self.summary["minimum"],) = self.holder.ask("measure", np.ones((1, 1)))
         if odd := [
             metric for metric in ("train_loss", "test_loss") if not np.isfinite(self.summary["minimum"][metric])
         ]:
@@ -286,7 +285,10 @@ class _Session:
         self.summary["disagreement"] = measure.disagreement(self.holder, state.pivots)
         rows = {"start": 0, "end": state.pivots - 1}
         # endpoints that came with running statistics of their own, measured with these
-        self.summary["as_loaded"] = {side: self.holder.measure_with(rows[side], own) for side, own in self.own.items()}
+        picked = {side: np.eye(state.pivots)[[row]] for side, row in rows.items()}
+        self.summary["as_loaded"] = {
+            side: self.holder.ask("measure_with", picked[side], own)[0] for side, own in self.own.items()
+        }
 
     def _save(self, state: State, status: str) -> None:
         attributes = {
