@@ -228,7 +228,7 @@ def _bare_loop(objective: NetworkObjective) -> Callable[[], float]:
     def once() -> float:
         begun = now(objective.device)
         module.zero_grad(set_to_none=True)
-        (objective.loss_sum(module(inputs), targets) / len(targets)).backward()
+        (objective.task.loss(module(inputs), targets) / len(targets)).backward()
         return now(objective.device) - begun
 
     return once
