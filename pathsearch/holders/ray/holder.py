@@ -190,7 +190,7 @@ class RayHolder:
         return np.asarray(self._pool.vector(self._owner(row), "pivot", row))
 
     def optimizer_state(self, name: str, row: int) -> NDArray[Any]:
-        return np.asarray(self._pool.vector(self._owner(row), "register", name, row))
+        return np.asarray(self._pool.vector(self._owner(row), "optimizer_state", name, row))
 
     def place(self, sample: int) -> str:
         return f" on {self._pool.name(self._who[sample])}"
