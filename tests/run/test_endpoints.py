@@ -1,4 +1,5 @@
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,16 +52,14 @@ def test_arrays_and_lists(network, tmp_path):
 
 def test_earlier_runs(network, tmp_path):
     pivots = np.random.default_rng(0).normal(size=(3, network.size))
-    plain = {"state": "finished", "origin": "", "config": {}, "position": {}, "summary": {}, "versions": {}}
-    names = (("tensor",), np.array(network.names))
-    groups = {"path": {"weights": (("pivot", "parameter"), pivots)}, "optimizer": {}, "buffers": {}, "history": {}}
-    storage.write(tmp_path / "path.h5", plain, {**groups, "parameters": {"name": names}})
+    kept = storage.Kept(state="finished", weights=pivots, tensors=network.table)
+    storage.write(tmp_path / "path.h5", kept)
     np.testing.assert_array_equal(read("path.h5", network, tmp_path).weights, pivots[0])
     np.testing.assert_array_equal(read("path.h5", network, tmp_path, "end").weights, pivots[2])
     np.testing.assert_array_equal(read(FromRun(run=str(tmp_path), pivot=1), network, tmp_path).weights, pivots[1])
     with pytest.raises(PathsearchError, match="has 3 pivots, none numbered 7"):
         read(FromRun(run="path.h5", pivot=7), network, tmp_path)
-    storage.write(tmp_path / "path.h5", {**plain, "state": "running"}, {**groups, "parameters": {"name": names}})
+    storage.write(tmp_path / "path.h5", replace(kept, state="running"))
     with pytest.raises(PathsearchError, match=r"path\.h5 is not finished"):
         read("path.h5", network, tmp_path)
 
