@@ -70,7 +70,7 @@ def test_what_is_there_is_not_trained_again(swept, tmp_path):
 def test_a_run_that_has_begun_needs_none(swept, tmp_path):
     _, then = swept("seed=0:2")
     run, settings = next(iter(then.runs.items()))
-    whole.run(Asked(settings, tmp_path), run, Silent(), Stop())
+    whole.run(Asked(settings, tmp_path, store=tmp_path / "minima"), run, Silent(), Stop())
     (again,) = swept("seed=0:2")
     assert run not in again.needs
     assert [len(needs) for needs in again.needs.values()] == [0]  # the minima are there now
@@ -88,7 +88,7 @@ def test_records_say_where_minima_are_and_what_a_run_waits_for(swept, tmp_path):
 
 
 def test_the_store_lies_beside_the_sweep(swept, tmp_path):
-    first, then = swept("seed=0:1")
+    _, then = swept("seed=0:1")
     assert minima.beside(tmp_path / "all") == tmp_path / "minima"
     prepare(then, "local", tmp_path, tmp_path)
     (run,) = then.runs
