@@ -10,7 +10,7 @@ import torch
 
 from pathsearch.errors import PathsearchError
 from pathsearch.holders import SerialHolder
-from pathsearch.methods import AutoNeb, Bezier, Neb, Polygon, String
+from pathsearch.methods import AutoNeb, Curve, Neb, String
 from pathsearch.methods.band import smoothed
 from pathsearch.objectives import SURFACES, NetworkSettings
 from pathsearch.objectives.function import FunctionObjective
@@ -29,8 +29,8 @@ NETWORK = NetworkSettings.model_validate(
     }
 )
 METHODS = [
-    Polygon(bends=2),
-    Bezier(bends=2, samples=3),
+    Curve(name="polygon", bends=2),
+    Curve(name="bezier", bends=2, samples=3),
     Neb(images=4, spring=2.0, climb=True),
     Neb(images=4),
     String(images=4),
@@ -82,7 +82,7 @@ def test_the_budget_ends_a_search_without_a_claim():
 
 def test_a_random_draw_is_no_convergence():
     known = SURFACES["two-modes"]
-    stages = Polygon(bends=1).stages(Sgd(lr=0.01), 40, 1e-2)
+    stages = Curve(name="polygon", bends=1).stages(Sgd(lr=0.01), 40, 1e-2)
     _, steps = searched(surface("two-modes"), [known.start, known.end], stages)
     assert min(step.force for step in steps) <= 1e-2  # a t near an end has next to no force
     assert not any(step.converged for step in steps)
@@ -99,7 +99,7 @@ def test_every_stage_draws_its_own_batches():
 def test_quasi_newton_steps_need_a_loss_that_stays_the_same():
     objective, ends = network()
     with pytest.raises(PathsearchError, match="needs the same loss every step"):
-        searched(objective, ends, Bezier().stages(Lbfgs(), 3, None))
+        searched(objective, ends, Curve(name="bezier").stages(Lbfgs(), 3, None))
 
 
 def test_autoneb_keeps_an_inserted_image_where_it_was_put():
@@ -123,7 +123,7 @@ def test_convergence_is_of_the_largest_force_climber_included():
 
 def test_seeds_change_what_a_stochastic_search_finds():
     objective, ends = network()
-    stages = Bezier().stages(Sgd(lr=0.01), 3, None)
+    stages = Curve(name="bezier").stages(Sgd(lr=0.01), 3, None)
     found = [path_of(searched(objective, ends, stages, seed)[0]) for seed in (0, 0, 1)]
     np.testing.assert_array_equal(found[0], found[1])
     assert not np.array_equal(found[0], found[2])
