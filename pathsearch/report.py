@@ -42,7 +42,7 @@ def figures(run: Run) -> dict[str, Any]:
         "worse_than_line": worse_than_line(run),
         "warnings": warnings(run),
         "minimum": run.summary.get("minimum"),
-        "minima": run.summary.get("minima", []),
+        "minima": run.minima,
         "path": None,
         "linear": None,
         "origin": run.origin,

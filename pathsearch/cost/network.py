@@ -179,13 +179,10 @@ def _checkpoint(holder: SerialHolder) -> tuple[float, float]:
     block = holder.block
     pivots = np.stack([holder.pivot(row) for row in block.own])
     velocity = np.stack([holder.optimizer_state("velocity", row) for row in block.moving])
-    groups: dict[str, dict[str, Any]] = {
-        "path": {"weights": (("pivot", "parameter"), pivots)},
-        "optimizer": {"velocity": (("moving", "parameter"), velocity)},
-    }
+    kept = storage.Kept(weights=pivots, moving=block.moving, optimizer={"velocity": velocity})
     with tempfile.TemporaryDirectory(dir=".") as folder:
         begun = time.perf_counter()
-        storage.write(Path(folder) / "path.h5", {}, groups)
+        storage.write(Path(folder) / "path.h5", kept)
         return time.perf_counter() - begun, (pivots.nbytes + velocity.nbytes) / 1e6
 
 
@@ -228,7 +225,7 @@ def _bare_loop(objective: NetworkObjective) -> Callable[[], float]:
     def once() -> float:
         begun = now(objective.device)
         module.zero_grad(set_to_none=True)
-        (objective.loss_sum(module(inputs), targets) / len(targets)).backward()
+        (objective.task.loss(module(inputs), targets) / len(targets)).backward()
         return now(objective.device) - begun
 
     return once

@@ -258,7 +258,7 @@ TYPES: dict[Any, Callable[[Any], bool]] = {
 FORMS = {
     "cluster": ".+",
     "job": r"\d{1,18}(_\d{1,9})?",  # what is handed to scancel, for which `-u me` means all of mine
-    "logs": r"(\.\./)*jobs[^/]*",  # a folder that nobody else may look into from then on
+    "logs": r"([^/]+/)*jobs[^/]*",  # a folder that nobody else may look into from then on
     "step": r"(\d{1,18}\.\d{1,18})?",
 }
 

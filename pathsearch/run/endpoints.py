@@ -85,7 +85,7 @@ def _pivot(where: Path, pivot: int, side: str, objective: Objective) -> NDArray[
             )
         if isinstance(objective, NetworkObjective) and groups["parameters"]["name"].tolist() != objective.names:
             raise PathsearchError(f"endpoints.{side}: {where} is a run of another network")
-        adopt_buffers(groups["buffers"], str(where), objective)
+        adopt_buffers(kept.buffers(), str(where), objective)
         pivots = len(kept.weights)
         if not -pivots <= pivot < pivots:
             raise PathsearchError(f"endpoints.{side}: {where} has {pivots} pivots, none numbered {pivot}")

@@ -26,11 +26,10 @@ from pathsearch.run.outside import Outside, outside
 from pathsearch.run.recipe import Recipe
 from pathsearch.run.settings import Asked, RunSettings, Trained
 from pathsearch.run.stop import Stop
-from pathsearch.run.versions import origin, versions
+from pathsearch.run.versions import writer
 from pathsearch.search import State, Step, moving, search
 from pathsearch.storage.history import History, before
 
-SIDES = ("start", "end")
 RETRIES = 3  # losses of vectors one after another without getting further
 
 
@@ -67,9 +66,11 @@ class _Session:
         self.file = folder / "path.h5"
         self.config = asked.settings.model_dump(mode="json")
         self.history = History()
-        self.profiles: keeping.Groups = {}
+        self.profiles: dict[str, storage.Arrays] = {}
         self.summary: dict[str, Any] = {}
         self.outside: Outside = {}
+        self.minima: list[dict[str, Any]] = []  # those that the path joins
+        self.writers: list[dict[str, Any]] = []  # this process is the last of them
         self.own: dict[str, dict[str, Any]] = {}  # what endpoints brought that they do not share, by side
         self.last: State | None = None  # of the search, once that is over
         self.chain: list[Any] = []
@@ -96,7 +97,7 @@ class _Session:
         else:
             if kept.groups["parameters"]["name"].tolist() != [name for name, _ in self.objective.table]:
                 raise PathsearchError(f"{self.file} holds a path of other parameters: name another folder with --out")
-            endpoints.adopt_buffers(kept.groups["buffers"], str(self.file), self.objective)
+            endpoints.adopt_buffers(storage.read_buffers(self.file), str(self.file), self.objective)
         elsewhere = replace(recipe, device=self.place.device, buffers=keeping.shared(self.objective))
         holder = settings.holder.at(self.place.holder, self.place.device)
         with closing(opened(holder, self.objective, elsewhere.elsewhere, self.watcher.log)) as self.holder:
@@ -134,7 +135,7 @@ class _Session:
     def _first_guess(self) -> None:
         """Read what the endpoints bring, all that the run will ever need of them."""
         self.outside = outside(self.config, self.config_folder)
-        self.summary["minima"] = [written(side, minimum) for side, minimum in self.used.items()]
+        self.minima = [written(side, minimum) for side, minimum in self.used.items()]
         points = _first_guess(self.settings, self.objective, self.config_folder, self.used)
         self.own = {side: point.buffers for side, point in (("start", points[0]), ("end", points[-1])) if point.buffers}
         # a line is not bent
@@ -147,6 +148,7 @@ class _Session:
         self.holder.load(chain, [], {})
         self._settle_gradients()
         self.summary["device"] = self.holder.devices()
+        self.writers = [writer(self.holder.devices())]
         self._pass_on()
         self.watcher.log(f"begins: {self.objective.size} parameters {self._where()}")
         return State(pivots=len(chain))
@@ -162,13 +164,13 @@ class _Session:
             rows, _ = self._moving(state)
             self.holder.load(kept.weights, rows, kept.states if rows else {})
         self.history = before(state, run.groups["history"])
-        self.summary, self.outside = run.summary, run.outside
-        self.own = {side: run.groups[f"endpoints/{side}"] for side in SIDES if f"endpoints/{side}" in run.groups}
+        self.summary, self.outside, self.minima = run.summary, run.outside, run.minima
+        self.own = run.under("endpoints")
+        self.writers = self.writers or [*run.writers, writer(self.holder.devices())]
         self._settle_gradients()
         if not more:  # else they are of another path
             self.points = measure.known_points(run.groups.get("measured", {}))
-            stored = {name: arrays for name, arrays in run.groups.items() if name.startswith("profiles/")}
-            self.profiles = {name: keeping.profile(name, arrays) for name, arrays in stored.items()}
+            self.profiles = run.under("profiles")
         if self.stages and run.summary["steps"][-1] < self.stages[-1].steps:
             self.summary.setdefault("extended", run.summary["steps"][-1])
         if changed := past.rates(run, self.settings):
@@ -291,31 +293,34 @@ class _Session:
         }
 
     def _save(self, state: State, status: str) -> None:
-        attributes = {
-            "state": status,
-            "config": self.config,
-            "position": asdict(state),
-            "last": asdict(self.last) if self.last else {},
-            "summary": {
+        rows, names = self._moving(state)
+        kept = storage.Kept(
+            state=status,
+            config=self.config,
+            position=asdict(state),
+            last=asdict(self.last) if self.last else {},
+            summary={
                 **self.summary,
                 "stages": [stage.name for stage in self.stages],
                 "steps": [stage.steps for stage in self.stages],
             },
-            "outside": self.outside,
-            "place": {"here": str(Path.cwd()), "folder": str(self.config_folder.resolve())},
-            "versions": versions(),
-            "origin": origin(),
-        }
-        groups = {
-            **keeping.path(self.objective, self.holder, state.pivots, *self._moving(state)),
-            **{f"endpoints/{side}": keeping.tensors(own) for side, own in self.own.items()},
-            "history": self.history.variables(),
-            **self.profiles,
-        }
-        if self.points:
-            groups["measured"] = keeping.profile("measured", measure.kept_points(self.points, state.pivots))
+            curve=self.settings.method.curve,
+            minima=self.minima,
+            outside=self.outside,
+            place={"here": str(Path.cwd()), "folder": str(self.config_folder.resolve())},
+            writers=self.writers,
+            weights=keeping.weights(self.objective, self.holder, state.pivots),
+            moving=rows,
+            optimizer=keeping.states(self.objective, self.holder, rows, names),
+            tensors=self.objective.table,
+            buffers=keeping.shared(self.objective),
+            history=self.history.arrays(),
+            measured=measure.kept_points(self.points, state.pivots) if self.points else {},
+            endpoints=self.own,
+            profiles=self.profiles,
+        )
         begun = time.monotonic()
-        storage.write(self.file, attributes, groups)
+        storage.write(self.file, kept)
         self.saved = self.paced = time.monotonic()
         self.saving = max(self.saving, self.saved - begun)
 

@@ -1,6 +1,5 @@
 """A quick look at how a run stands: a few small arrays of `path.h5`, its checksum not worked out."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from pathsearch.storage.schema import FORMAT, hdf5
+from pathsearch.storage import version1
+from pathsearch.storage.reader import arrays, attributes
+from pathsearch.storage.seal import FORMAT, hdf5
 
 
 @dataclass(frozen=True)
@@ -49,21 +50,28 @@ def last_step(history: Mapping[str, Any]) -> tuple[float | None, float | None]:
 
 
 def _glance(h5: h5py.File) -> Glance:
-    position, summary = (json.loads(h5.attrs[name]) for name in ("position", "summary"))
+    history: Mapping[str, Any] = h5["history"]  # of which the last row is read
+    if h5.attrs["format_version"] == 1:
+        kept, history, _ = version1.migrated(version1.attributes(h5.attrs), arrays(history))
+    else:
+        kept = attributes(h5)
+    position, summary = kept["position"], kept["summary"]
     stages, profiles = summary["stages"], h5.get("profiles", {})
     searched = position["stage"] < len(stages)
-    loss = barrier = None
-    if "path" in profiles:
-        values = next(item[()] for name, item in profiles["path"].items() if name not in ("t", "arc_length"))
-        loss, barrier = float(values.max()), float(values.max() - max(values[0], values[-1]))
-    else:
-        loss, barrier = last_step(h5["history"])
+    measured = "path" in profiles
+    loss, barrier = _highest(profiles["path"]) if measured else last_step(history)
     return Glance(
-        state=str(h5.attrs["state"]),
-        stage=stages[position["stage"]] if searched else "measuring" if h5.attrs["state"] == "running" else "done",
+        state=kept["state"],
+        stage=stages[position["stage"]] if searched else "measuring" if kept["state"] == "running" else "done",
         moves=position["moves"],
         steps=sum(summary.get("steps", [])),
         loss=loss,
         barrier=barrier,
         measured=len(profiles) + (len(h5["measured/mixture"]) if "measured" in h5 else 0),
     )
+
+
+def _highest(profile: h5py.Group) -> tuple[float | None, float | None]:
+    """The highest loss along a measured path, and how far it stands out."""
+    values = next(item[()] for name, item in profile.items() if name not in ("t", "arc_length"))
+    return float(values.max()), float(values.max() - max(values[0], values[-1]))

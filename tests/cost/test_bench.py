@@ -78,12 +78,11 @@ def test_the_loop_is_left_only_for_something_clearly_faster(vmap, best):
 def test_memory_runs_a_band_and_keeps_it(case, tmp_path, monkeypatch):
     kept = []
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(memory.storage, "write", lambda file, attributes, groups: kept.append(groups["band"]))
+    monkeypatch.setattr(memory.storage, "write", lambda file, what: kept.append(what))
     memory._run(case, 50)
-    rows = {name: variable.shape[0] for name, (_, variable) in kept[0].items()}
-    assert rows.pop("weights") == 9
-    assert set(rows.values()) == {7}
-    assert kept[0]["weights"][1].row(0).shape == (50,)
+    assert kept[0].weights.shape == (9, 50)
+    assert {rows.shape for rows in kept[0].optimizer.values()} == {(7, 50)}
+    assert kept[0].weights.row(0).shape == (50,)
 
 
 def test_memory_is_over_that_of_the_vectors(monkeypatch):

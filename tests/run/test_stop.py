@@ -73,8 +73,8 @@ def test_a_run_stops_by_itself_before_its_time_is_over(tmp_path):
 
 
 def test_a_measurement_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
-    whole = carried_out(tmp_path / "whole", Watcher(), Stop())
-    assert "measured" not in whole.groups
+    wanted = carried_out(tmp_path / "wanted", Watcher(), Stop())
+    assert "measured" not in wanted.groups
     asked = []
     measure = FunctionObjective.measure
 
@@ -96,5 +96,5 @@ def test_a_measurement_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
     assert found.state == "finished"
     assert "measured" not in found.groups
     for group in ("profiles/path", "profiles/linear", "profiles/plane"):
-        for name, values in whole.groups[group].items():
+        for name, values in wanted.groups[group].items():
             np.testing.assert_array_equal(found.groups[group][name], values)

@@ -1,3 +1,5 @@
+"""The contract of holders, passed by actors."""
+
 from typing import ClassVar
 
 import pytest
