@@ -158,11 +158,3 @@ def test_fifty_dimensions_with_a_stiff_bath_find_the_same_saddle(method):
     _, steps = searched(objective, (ends @ rotation).numpy(), method.stages(Lbfgs(), 2000, 1e-2))
     assert steps[-1].converged
     assert steps[-1].losses.max() == pytest.approx(SADDLES["muller-brown"], abs=1e-6)
-
-
-def test_string_is_the_band_without_springs():
-    ends = [
-        path_of(searched(surface("muller-brown"), chain_of("muller-brown"), method.stages(Fire(), 50, None))[0])
-        for method in (String(images=9), Neb(images=9, spring="inf"))
-    ]
-    np.testing.assert_array_equal(*ends)
