@@ -14,7 +14,7 @@ import torch
 from pathsearch import storage
 from pathsearch.cost import actors
 from pathsearch.cost.evaluators import Timed, now, table_of, timed
-from pathsearch.cost.figures import rounded
+from pathsearch.cost.rounding import rounded
 from pathsearch.cost.forecast import Forecast, forecasts
 from pathsearch.errors import PathsearchError
 from pathsearch.holders import HolderSettings, SerialHolder
