@@ -134,10 +134,11 @@ def _is_long(group: str, array: NDArray[Any] | Rows) -> bool:
 
 
 def _chunks(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape of an array's chunks: of its last axes as much as fits, never two rows at once."""
+    """The shape of an array's chunks: of its last axes as much as fits, in equal parts, never two rows at once."""
     room, found = LARGEST_CHUNK, []
     for size in shape[:0:-1]:
-        found.append(min(size, room))
+        parts = -(-size // room)
+        found.append(-(-size // parts))  # the last part is filled up: a remainder of its own would cost a whole chunk
         room = max(1, room // size)
     return (1 if found else min(shape[0], room), *reversed(found))
 
