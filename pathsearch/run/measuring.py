@@ -14,7 +14,7 @@ Phase = Callable[[str, int], None]
 
 
 def profiles(
-    holder: measure.Measures, curve: str, products: Array, options: Measurement, known: Collection[str], phase: Phase
+    holder: measure.Asked, curve: str, products: Array, options: Measurement, known: Collection[str], phase: Phase
 ) -> Iterator[tuple[dict[str, Arrays], dict[str, Any], str]]:
     """Measure what is not `known` yet, one after another: each one's arrays by name, figures, and a warning or nothing.
 

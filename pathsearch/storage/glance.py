@@ -15,7 +15,7 @@ from pathsearch.storage.seal import FORMAT, hdf5
 
 @dataclass(frozen=True)
 class Glance:
-    """moves of `steps` at most, training included; the highest loss of the path and how far it stands out.
+    """moves of `steps` at most; the highest loss of the path and how far it stands out.
 
     `barrier` is the measured one where there is a profile, else that of the search's last step; None where its points
     do not include the ends. `measured` counts points and profiles.
@@ -39,17 +39,14 @@ def glance(run: Path) -> Glance | None:
         return None
 
 
-def last_step(history: Mapping[str, Any], training: int) -> tuple[float | None, float | None]:
-    """The highest loss of the last step in `history`, and how far it stands out, as in `Glance`.
-
-    `training` counts the stages that train endpoints: what stands out there is no barrier.
-    """
+def last_step(history: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """The highest loss of the last step in `history`, and how far it stands out, as in `Glance`."""
     if not len(history["loss"]):
         return None, None
     at, values = history["t"][-1], history["loss"][-1]
     ends = values[(at == 0.0) | (at == 1.0)]
     loss = float(np.nanmax(values))
-    return loss, float(loss - ends.max()) if len(ends) == 2 and history["stage"][-1] >= training else None
+    return loss, float(loss - ends.max()) if len(ends) == 2 else None
 
 
 def _glance(h5: h5py.File) -> Glance:
@@ -62,7 +59,7 @@ def _glance(h5: h5py.File) -> Glance:
     stages, profiles = summary["stages"], h5.get("profiles", {})
     searched = position["stage"] < len(stages)
     measured = "path" in profiles
-    loss, barrier = _highest(profiles["path"]) if measured else last_step(history, summary["training"])
+    loss, barrier = _highest(profiles["path"]) if measured else last_step(history)
     return Glance(
         state=kept["state"],
         stage=stages[position["stage"]] if searched else "measuring" if kept["state"] == "running" else "done",

@@ -16,6 +16,9 @@ OPTIONS = {("holder", "stack"): ("holder", "gradients")}
 SUMMARY = {"stack": "gradients"}
 """The same of the summary."""
 
+TRAINING = ("training", "training_steps")
+"""What the summary said of stages that are no more."""
+
 
 def attributes(kept: Mapping[str, Any]) -> dict[str, Any]:
     """The root's attributes, read, by the names of version 2; the first programs of version 1 wrote fewer."""
@@ -52,11 +55,9 @@ def migrated(old: dict[str, Any], history: Arrays) -> tuple[dict[str, Any], Arra
         "position": searched(old["position"]),
         "last": searched(old["last"]) if old["last"] else {},
         "summary": {
-            **{SUMMARY.get(name, name): value for name, value in summary.items()},
+            **{SUMMARY.get(name, name): value for name, value in summary.items() if name not in TRAINING},
             "stages": summary["stages"][trainings:],
             "steps": summary.get("steps", [])[trainings:],
-            "training": 0,
-            "training_steps": 0,
         },
     }
     in_training = old["position"]["stage"] < trainings

@@ -10,7 +10,7 @@ from pathsearch import storage
 from pathsearch.errors import PathsearchError
 from pathsearch.objectives import NetworkSettings
 from pathsearch.run import endpoints
-from pathsearch.run.settings import Endpoints, FromRun
+from pathsearch.run.settings import FromRun
 
 SETTINGS = NetworkSettings.model_validate(
     {"model": "cnn", "data": {"name": "random", "shape": [3, 8, 8], "examples": 20}}
@@ -97,16 +97,3 @@ def test_what_does_not_fit_is_named(network, tmp_path):
         read([float("nan")] * network.size, network, tmp_path)
     with pytest.raises(PathsearchError, match=r"no file missing\.npy"):
         read("missing.npy", network, tmp_path)
-
-
-def test_endpoints_trained_alike_are_trained_together():
-    train = {"steps": 7, "optimizer": {"name": "sgd", "lr": 0.1}}
-    alike = Endpoints.model_validate({"start": {"train": {"seed": 4, **train}}, "end": {"train": {"seed": 5, **train}}})
-    (stage,) = endpoints.training(alike)
-    assert (stage.rows, stage.method.seeds, stage.steps) == ((0, 1), {0: 4, 1: 5}, 7)
-    other = Endpoints.model_validate({"start": {"train": {"seed": 4, **train}}, "end": {"train": {"seed": 5}}})
-    assert [stage.rows for stage in endpoints.training(other)] == [(0,), (1,)]
-    assert endpoints.training(Endpoints(start=[0.0], end=[1.0])) == []
-    bent = Endpoints.model_validate({"start": [0.0], "through": [[2.0]], "end": {"train": {"seed": 5}}})
-    (stage,) = endpoints.training(bent)
-    assert (stage.rows, stage.method.seeds) == ((2,), {2: 5})

@@ -1,3 +1,5 @@
+"""Files of runs: what is written comes back, and what is damaged is refused."""
+
 import errno
 import json
 import os
