@@ -1,6 +1,9 @@
-"""Where a file that a configuration names lies."""
+"""Where a file that a configuration names lies, and where this program keeps its own."""
 
 from pathlib import Path
+from typing import Literal
+
+from platformdirs import PlatformDirs
 
 from pathsearch.errors import PathsearchError
 
@@ -36,6 +39,15 @@ def there(path: Path) -> bool:
         return path.exists()
     except OSError:  # too long, or in a folder that is closed
         return False
+
+
+def user_folder(kind: Literal["cache", "config", "state"]) -> Path | None:
+    """This program's folder among the user's own, as ~/.cache/pathsearch; None for a user without a home folder."""
+    try:
+        folder: Path = getattr(PlatformDirs("pathsearch"), f"user_{kind}_path")
+    except RuntimeError:
+        return None
+    return folder if folder.is_absolute() else None  # earlier versions of platformdirs leave a ~ in it
 
 
 def places(name: str | Path, folder: Path) -> str:

@@ -7,6 +7,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from pathsearch.errors import PathsearchError
 from pathsearch.jobs import registry, textfiles
 from pathsearch.storage.glance import Glance, glance
 
@@ -48,7 +49,7 @@ def _place() -> Path:
 
 def _remember(seen: Seen) -> None:
     # without it they are looked at again
-    with suppress(OSError, UnicodeError):
+    with suppress(OSError, UnicodeError, PathsearchError):
         known = {key: [stamp, one and asdict(one)] for key, (stamp, one) in seen.items()}
         _place().parent.mkdir(parents=True, exist_ok=True)
         textfiles.write(_place(), json.dumps(known))
@@ -58,7 +59,7 @@ def _remembered() -> Seen:
     try:
         known = json.loads(textfiles.read(_place()))
         return {key: ([int(part) for part in stamp], _glance(one)) for key, (stamp, one) in known.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, PathsearchError):
         return {}
 
 

@@ -1,6 +1,5 @@
 """What a job asks of a cluster: a profile in YAML (see slurm/), then the command line's options."""
 
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import yaml
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from pathsearch.errors import PathsearchError, one_line
-from pathsearch.files import expanded
+from pathsearch.files import expanded, user_folder
 from pathsearch.jobs import sbatch
 from pathsearch.jobs.records import LOCAL
 from pathsearch.refusals import refused
@@ -72,7 +71,7 @@ class ClusterProfile(Settings):
 
 def load(name: str | None, options: dict[str, Any]) -> ClusterProfile:
     """A profile from a YAML file, options over it; `name`: the file, or NAME for slurm/NAME.yaml or
-    ~/.config/pathsearch/NAME.yaml. Raises PathsearchError that names what is wrong.
+    pathsearch/NAME.yaml in the user's folder of configurations. Raises PathsearchError that names what is wrong.
     """
     given = {key: value for key, value in options.items() if value is not None}
     if name is None or name == LOCAL:
@@ -112,9 +111,9 @@ def minutes(said: str) -> int:
 
 
 def _found(name: str) -> Path:
-    config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     places = [expanded(name)] if name.endswith((".yaml", ".yml")) else []
-    places += [Path("slurm") / f"{name}.yaml", config / "pathsearch" / f"{name}.yaml"]
+    folders = (Path("slurm"), user_folder("config"))
+    places += [folder / f"{name}.yaml" for folder in folders if folder is not None]
     for place in places:
         if place.is_file():
             return place

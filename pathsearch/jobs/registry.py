@@ -1,4 +1,7 @@
-"""The folders of all runs of a user: `$XDG_STATE_HOME/pathsearch/runs`, a file each that holds a path."""
+"""The folders of all runs of a user: in `pathsearch/runs` of the user's state folder, a file each that holds a path.
+
+That is `$XDG_STATE_HOME`, on Linux `~/.local/state` where it is not set.
+"""
 
 import hashlib
 import os
@@ -7,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pathsearch.errors import PathsearchError, one_line
+from pathsearch.files import user_folder
 from pathsearch.jobs import textfiles
 
 LONGEST = 1 << 14  # bytes of a path
@@ -14,8 +18,9 @@ LONGEST = 1 << 14  # bytes of a path
 
 def enter(run: Path) -> None:
     """Have a run known from now on."""
-    entry = _entry(run)
-    with suppress(OSError):  # a home that cannot be written to on compute nodes costs the run its row in a table
+    # compute nodes may have no home, or one that cannot be written to: that costs the run its row in a table
+    with suppress(OSError, PathsearchError):
+        entry = _entry(run)
         entry.parent.mkdir(parents=True, exist_ok=True)
         textfiles.write(entry, os.fsencode(os.path.realpath(run)))
 
@@ -56,9 +61,11 @@ def forget(run: Path) -> bool:
 
 
 def place() -> Path:
-    """The folder of these files."""
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(os.path.abspath(state)) / "pathsearch" / "runs"
+    """The folder of these files. Raises PathsearchError where the user has no home folder."""
+    state = user_folder("state")
+    if state is None:
+        raise PathsearchError("your home folder is not known: set $HOME, or $XDG_STATE_HOME")
+    return state / "runs"
 
 
 def _listed() -> Iterator[tuple[Path, Path | None, str]]:

@@ -7,6 +7,7 @@ import shutil
 import signal
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pathsearch.jobs import records
@@ -99,13 +100,7 @@ def test_a_node_dies(slurm, slurm_host, undisturbed, tmp_path):
 
 def task(run, rank):
     """Processes of a job's task on one node, Ray's among them."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            variables = (process / "environ").read_bytes().split(b"\0")
-        except OSError:
-            continue  # it ended meanwhile
-        if f"SLURM_JOB_ID={job(run)}".encode() in variables and f"SLURM_PROCID={rank}".encode() in variables:
-            found.append(int(process.name))
+    wanted = {"SLURM_JOB_ID": job(run), "SLURM_PROCID": str(rank)}.items()
+    found = [one.pid for one in psutil.process_iter(["environ"]) if wanted <= (one.info["environ"] or {}).items()]
     assert found
     return found
