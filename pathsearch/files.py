@@ -17,7 +17,7 @@ def expanded(name: str | Path) -> Path:
 
 
 def candidates(name: str | Path, folder: Path) -> list[Path]:
-    """Where a relative name may lie: in the working folder, then in `folder`, the configuration's; maybe neither."""
+    """The places where a relative name may be: the working folder, then `folder`, the configuration's."""
     path = expanded(name)
     return list(dict.fromkeys([path, folder / path]))
 
@@ -34,10 +34,10 @@ def found(name: str | Path, folder: Path) -> Path:
 
 
 def there(path: Path) -> bool:
-    """Whether something of that name can be seen; no error, however odd the name."""
+    """Whether a path exists and can be seen. No name raises an error, however odd it is."""
     try:
         return path.exists()
-    except OSError:  # too long, or in a folder that is closed
+    except OSError:  # the name is too long, or its folder is closed to this user
         return False
 
 
