@@ -24,6 +24,10 @@ Out = Annotated[
     Optional[Path],
     typer.Option(metavar="FOLDER", parser=expanded, help="Folder of the run; default: runs/<name of CONFIG>."),
 ]
+Minima = Annotated[
+    Optional[Path],
+    typer.Option(metavar="FOLDER", parser=expanded, help="Where minima are kept; default: `minima` beside the run."),
+]
 Cluster = Annotated[
     Optional[str], typer.Option(help="A profile: FILE.yaml, or NAME of slurm/NAME.yaml; `local`: this machine.")
 ]
@@ -72,6 +76,7 @@ def submit(
     parallel: Annotated[
         Optional[int], typer.Option(min=1, help="How many runs of a sweep run at the same time.")
     ] = None,
+    minima: Minima = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print script and GPU-hours, submit nothing.")] = False,
 ) -> None:
     """Run on a cluster: as a job of SLURM, or as a process of this machine (--cluster local)."""
@@ -97,7 +102,7 @@ def submit(
     with needed("submitit", "submitting a run"):
         from pathsearch.jobs import submit
 
-    asked = submit.Submission(Path(name).stem, settings, folder, root, cluster or "slurm", profile)
+    asked = submit.Submission(Path(name).stem, settings, folder, root, cluster or "slurm", profile, minima)
     if sweep:
         from pathsearch.jobs import sweeps
 

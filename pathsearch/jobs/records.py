@@ -35,9 +35,10 @@ class Record:
     `config` is validated; file names in it are relative to `folder`. `here` is the working folder. `job` is None until
     the cluster has taken it. `profile` is a `profiles.ClusterProfile`. `log` is the file that the job prints into.
     `name` is the job's name and `logs` the folder of its script and output, relative to the run's: the runs of a sweep
-    share both. `run` is the run's folder: a record in another one is a copy. `boot` and `started` say which process a
-    local job is (`process.identity`). `needs` are folders of runs that must be finished before this one begins, besides
-    those that its configuration names (`prerequisites` has both).
+    share both. `run` is the run's folder: a record in another one is a copy. `minima` is the store of minima, empty for
+    the one beside the run. `boot` and `started` say which process a local job is (`process.identity`). `needs` are
+    folders of runs that must be finished before this one begins, besides those that its configuration names
+    (`prerequisites` has both).
     """
 
     cluster: str
@@ -52,6 +53,7 @@ class Record:
     name: str = ""
     logs: str = "jobs"
     run: str = ""
+    minima: str = ""
     boot: str = ""
     started: float = 0.0
     needs: list[str] = field(default_factory=list)
@@ -257,7 +259,7 @@ TYPES: dict[Any, Callable[[Any], bool]] = {
 FORMS = {
     "cluster": ".+",
     "job": r"\d{1,18}(_\d{1,9})?",  # scancel gets this, and would take `-u me` for all jobs of mine
-    "logs": r"(\.\./)*jobs[^/]*",  # submitting again closes this folder to all other users
+    "logs": r"([^/]+/)*jobs[^/]*",  # submitting again closes this folder to all other users
     "step": r"(\d{1,18}\.\d{1,18})?",
 }
 

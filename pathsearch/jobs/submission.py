@@ -39,7 +39,7 @@ class Batch:
 
     `logs` is the folder of the job's script and output. `after` are the jobs of SLURM that have to succeed first.
     `needs` are, for each run that has some, the folders of runs that must be finished before it begins, besides those
-    that its configuration names.
+    that its configuration names. `store` is where they look for minima, None for beside them.
     """
 
     name: str
@@ -48,6 +48,7 @@ class Batch:
     profile: ClusterProfile
     after: tuple[str, ...] = ()
     needs: Mapping[Path, Sequence[Path]] = field(default_factory=dict)
+    store: Path | None = None
 
 
 def look_for_slurm() -> None:
@@ -83,6 +84,7 @@ def prepare(batch: Batch, cluster: str, folder: Path, here: Path) -> dict[Path, 
             name=batch.name,
             logs=os.path.relpath(batch.logs, where),
             run=str(where.resolve()),
+            minima=str(batch.store.resolve()) if batch.store else "",
             needs=[str(need.resolve()) for need in batch.needs.get(where, ())],
         )
     try:

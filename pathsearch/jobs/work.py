@@ -24,10 +24,10 @@ from pathsearch.run.stop import WARNING, Stop, signals
 
 if TYPE_CHECKING:  # torch takes seconds to import; a signal would find no handler meanwhile
     from pathsearch import storage
-    from pathsearch.run.settings import RunSettings
+    from pathsearch.run.settings import Asked, RunSettings
 
-Configured = Callable[[], tuple["RunSettings", Path, bool]]
-"""Gives the settings, the folder that their file names are relative to, and `stretch` of `past.past`."""
+Configured = Callable[[], "Asked"]
+"""Reads what is to be carried out, where that is needed."""
 
 FRUITLESS = 3  # attempts without progress, after which a job is not requeued
 AGAIN = 144  # exit status with which a task of Submitit's local executor asks for another attempt
@@ -154,10 +154,12 @@ def _submitted(where: Path, stop: Stop) -> None:
     except OSError as error:
         raise PathsearchError(f"{kept.here}, where {where} was submitted, cannot be used: {error.strerror}") from error
 
-    def configured() -> "tuple[RunSettings, Path, bool]":
+    def configured() -> "Asked":
         from pathsearch.run.config import validated
+        from pathsearch.run.settings import Asked
 
-        return validated(kept.config, str(where / "job.json")), Path(kept.folder), False
+        settings = validated(kept.config, str(where / "job.json"))
+        return Asked(settings, Path(kept.folder), store=Path(kept.minima) if kept.minima else None)
 
     found = run(where, configured, stop)
     if found is not None:
@@ -169,18 +171,18 @@ def _submitted(where: Path, stop: Stop) -> None:
 def _in_this_process(where: Path, configured: Configured, stop: Stop) -> "storage.Run":
     job = os.environ.get("SUBMITIT_LOCAL_JOB_ID")
     if job is None:
-        return _search(where, stop, *configured())
+        return _search(where, stop, configured())
     restart = sum(attempt.job == job for attempt in records.attempts(where))
     with records.attempt(where, _begun(where, job, restart, 1, cores(), len(devices(os.environ) or ()))):
         try:
-            return _search(where, stop, *configured())
+            return _search(where, stop, configured())
         except Interrupted as error:
             if error.number == WARNING:  # it comes before the time is up; Submitit starts the task again
                 raise _requeued(error) from None
             raise
 
 
-def _search(where: Path, stop: Stop, settings: "RunSettings", folder: Path, stretch: bool) -> "storage.Run":
+def _search(where: Path, stop: Stop, asked: "Asked") -> "storage.Run":
     from pathsearch.progress import display
     from pathsearch.run.past import beyond, past
     from pathsearch.storage.glance import glance
@@ -188,13 +190,13 @@ def _search(where: Path, stop: Stop, settings: "RunSettings", folder: Path, stre
     with display(where / "run.log") as watcher:
         seen = glance(where)
         if seen is not None and seen.state == "finished":
-            kept = past(where / "path.h5", settings, folder, stretch)
-            if kept is not None and not beyond(kept, settings):
+            kept = past(where / "path.h5", asked.settings, asked.folder, asked.stretch)
+            if kept is not None and not beyond(kept, asked.settings):
                 watcher.log(f"{kept.file} is finished already")
                 return kept
-        from pathsearch.run import session  # torch takes seconds to import, and a finished run does not need it
+        from pathsearch.run import whole  # torch takes seconds to import, and a finished run does not need it
 
-        return session.run(settings, where, folder, watcher, stop, stretch)
+        return whole.run(asked, where, watcher, stop)
 
 
 def _on_nodes(
@@ -205,7 +207,8 @@ def _on_nodes(
     with ExitStack() as stack:
         # at once where there are several nodes, since the others wait for it; torch is imported meanwhile
         address = stack.enter_context(nodes.head(where, given, lost)) if given.nodes > 1 else None
-        settings, folder, stretch = configured()
+        asked = configured()
+        settings, folder = asked.settings, asked.folder
         if "SUBMITIT_EXECUTOR" not in os.environ:  # a script of the user's own, which `pathsearch jobs` lists too
             config, here, run = settings.model_dump(mode="json"), str(Path.cwd()), str(where.resolve())
             known = records.Record("slurm", config, str(folder.resolve()), here, time.time(), job=given.job, run=run)
@@ -224,7 +227,7 @@ def _on_nodes(
                 raise Interrupted(f"stopped by {stop.reason} before it began", stop.number)
         elif given.nodes > 1:
             raise PathsearchError(f"holder {holder.name} of this run leaves {given.nodes} nodes idle: ask for one node")
-        return _search(where, stop, settings, folder, stretch)
+        return _search(where, stop, replace(asked, settings=settings))
 
 
 def _wants_ray(settings: "RunSettings", folder: Path, given: Allocation) -> bool:

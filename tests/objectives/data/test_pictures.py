@@ -17,7 +17,7 @@ from pathsearch.errors import PathsearchError
 from pathsearch.objectives.data import Folder, Torchvision, cache
 from tests.commands import pathsearch
 
-ARCHIVE = Path(__file__).resolve().parents[3] / "shared" / "data" / "cifar10-jpeg.tar.xz"
+ARCHIVE = Path(__file__).resolve().parents[4] / "shared" / "data" / "cifar10-jpeg.tar.xz"
 
 
 def write_idx(file, array):
