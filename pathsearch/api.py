@@ -20,13 +20,13 @@ from pathsearch.measure import Profile, measured_line, measured_path
 from pathsearch.methods import Method
 from pathsearch.numerics.curves import CURVES
 from pathsearch.objectives import DataSettings, LossSettings, ModelSettings, Objective
-from pathsearch.objectives.blame import blamed
 from pathsearch.objectives.device import device_of, prepare
 from pathsearch.objectives.fitting import fitted
 from pathsearch.objectives.function import FunctionObjective
 from pathsearch.objectives.network import NetworkObjective
 from pathsearch.objectives.opening import bare, data_of, given, model_of
 from pathsearch.objectives.opening import network as opened
+from pathsearch.objectives.users_code import errors_named
 from pathsearch.optimizers import Optimizer
 from pathsearch.refusals import refused
 from pathsearch.run import endpoints
@@ -71,7 +71,7 @@ class Path:
 
     def points(self, t: Any) -> NDArray[Any]:
         """Weights [T, M] at t [T] in [0, 1]; raises PathsearchError elsewhere."""
-        with blamed("reading t"):
+        with errors_named("reading t"):
             at = np.atleast_1d(np.asarray(t, dtype=float))
         outside = at[~((at >= 0.0) & (at <= 1.0))]  # what is no number, too
         if at.ndim != 1 or len(outside):
@@ -164,7 +164,7 @@ def network(**options: Any) -> NetworkObjective:
     if isinstance(data, (str, Mapping, Settings)):
         source = _settings(Annotated[DataSettings, BeforeValidator(named)], data, "network: data")
         augment = source.augment
-        with blamed("data", passing=()):
+        with errors_named("data", passing=()):
             read = source.load()
     else:
         read = data_of(data)
@@ -218,7 +218,7 @@ def _file(point: Any) -> str | FromRun | None:
 def _vector(point: Any, side: str) -> NDArray[Any]:
     if isinstance(point, (nn.Module, Mapping)):
         raise PathsearchError(f"{side} holds weights of a network: the objective is then to be {NETWORK}")
-    with blamed(f"reading {side}"):
+    with errors_named(f"reading {side}"):
         vector = np.asarray(point.detach().cpu() if isinstance(point, torch.Tensor) else point, dtype=float)
     if vector.ndim != 1 or not vector.size:
         raise PathsearchError(f"{side} is to be a vector of weights, it has shape {vector.shape}")

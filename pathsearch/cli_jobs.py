@@ -24,6 +24,10 @@ Out = Annotated[
     Optional[Path],
     typer.Option(metavar="FOLDER", parser=expanded, help="Folder of the run; default: runs/<name of CONFIG>."),
 ]
+Minima = Annotated[
+    Optional[Path],
+    typer.Option(metavar="FOLDER", parser=expanded, help="Where minima are kept; default: `minima` beside the run."),
+]
 Cluster = Annotated[
     Optional[str], typer.Option(help="A profile: FILE.yaml, or NAME of slurm/NAME.yaml; `local`: this machine.")
 ]
@@ -61,11 +65,12 @@ def submit(
     gpus_per_node: Annotated[Optional[int], typer.Option(min=0)] = None,
     cpus_per_node: Annotated[Optional[int], typer.Option(min=1)] = None,
     mem: Annotated[Optional[str], typer.Option(help="Memory a node, as 64GB.")] = None,
-    time: Annotated[Optional[str], typer.Option(help="Minutes, H:M:S or D-H; a run goes on in a next turn.")] = None,
+    time: Annotated[Optional[str], typer.Option(help="Minutes, H:M:S or D-H; a run goes on in a next attempt.")] = None,
     partition: Annotated[Optional[str], typer.Option()] = None,
     account: Annotated[Optional[str], typer.Option()] = None,
     qos: Annotated[Optional[str], typer.Option()] = None,
     parallel: Annotated[Optional[int], typer.Option(min=1, help="Runs of a sweep at the same time, at most.")] = None,
+    minima: Minima = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print script and GPU-hours, submit nothing.")] = False,
 ) -> None:
     """Run on a cluster: as a job of SLURM, or as a process of this machine (--cluster local)."""
@@ -91,7 +96,7 @@ def submit(
     with needed("submitit", "submitting a run"):
         from pathsearch.jobs import submit
 
-    asked = submit.Submission(Path(name).stem, settings, folder, root, cluster or "slurm", profile)
+    asked = submit.Submission(Path(name).stem, settings, folder, root, cluster or "slurm", profile, minima)
     if sweep:
         from pathsearch.jobs import sweeps
 
@@ -113,7 +118,7 @@ def jobs(
     """How the runs you submitted stand: state, step, loss, barrier so far, time, GPU-hours or core-hours."""
     found = listing.wanted(runs)
     if as_json:
-        print(json.dumps([listing.figures(one) for one in found], indent=2))
+        print(json.dumps([listing.facts(one) for one in found], indent=2))
     elif found:
         listing.show(found)
     else:

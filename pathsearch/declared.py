@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import Tag
 from pydantic.fields import FieldInfo
 
-from pathsearch.settings import Settings, named
+from pathsearch.settings import Choice, Settings, named
 
 PLAIN = {bool: "true or false", int: "a whole number", float: "a number", str: "text", NoneType: "null"}
 PLURAL = {int: "whole numbers", float: "numbers", str: "texts"}
@@ -31,7 +31,11 @@ class Member:
     def kinds(self) -> tuple[str, ...]:
         """Names by which this kind of several is chosen; none where there is only one."""
         name = self.settings.model_fields.get("name") if self.settings else None
-        return get_args(name.annotation) if name is not None and get_origin(name.annotation) is Literal else ()
+        return next((get_args(one.type) for one in of_field(name) if one.literal), ()) if name is not None else ()
+
+    @property
+    def literal(self) -> bool:
+        return get_origin(self.type) is Literal
 
 
 def members(annotation: Any, limits: Any = ()) -> Iterator[Member]:
@@ -46,7 +50,8 @@ def members(annotation: Any, limits: Any = ()) -> Iterator[Member]:
         for inner in get_args(annotation):
             yield from members(inner, limits)
     else:
-        yield Member(annotation, list(limits))
+        names = next((limit.names for limit in limits if isinstance(limit, Choice)), None)
+        yield Member(annotation if names is None else Literal[names], list(limits))
 
 
 def of_field(declared: FieldInfo) -> list[Member]:
@@ -99,7 +104,7 @@ def located(allowed: list[Member], location: tuple[Any, ...]) -> tuple[list[str]
 
 def _names(one: Member) -> tuple[str, ...]:
     """The names that stand for a value, or alone for a kind of settings."""
-    if get_origin(one.type) is Literal:
+    if one.literal:
         return tuple(map(str, get_args(one.type)))
     return one.kinds
 

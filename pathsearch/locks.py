@@ -8,7 +8,7 @@ import fcntl
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -19,8 +19,12 @@ PATIENCE = 0.5  # seconds in which one who only looks has let go again
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Hold a run's folder, made where there is none. Raises PathsearchError where another process holds it."""
+def alone(folder: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    """Hold a run's folder, made where there is none.
+
+    waiting: called about every half second while another process holds the folder; it raises to give up. Without it
+    PathsearchError is raised then.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
@@ -30,7 +34,7 @@ def alone(folder: Path) -> Iterator[None]:
         why = linked if (folder / NAME).is_symlink() else f"{error.strerror};"
         raise PathsearchError(f"cannot use folder {folder}: {why} name another with --out") from error
     try:
-        _take(lock, folder)
+        _take(lock, folder, waiting)
         with suppress(OSError):  # a full disk: the lock holds without a name
             os.ftruncate(lock, 0)
             os.pwrite(lock, f"{platform.node()}\n".encode(), 0)
@@ -63,17 +67,20 @@ def stands(state: str, folder: Path) -> str:
         os.close(lock)
 
 
-def _take(lock: int, folder: Path) -> None:
-    patient = time.monotonic() + PATIENCE
+def _take(lock: int, folder: Path, waiting: Callable[[], None] | None) -> None:
+    patient, pause = time.monotonic() + PATIENCE, 0.02
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         except BlockingIOError:
             if time.monotonic() > patient:
-                raise PathsearchError(
-                    f"another process is running in {folder}: wait for it, or name another --out"
-                ) from None
-            time.sleep(0.02)
+                if waiting is None:
+                    raise PathsearchError(
+                        f"another process is running in {folder}: wait for it, or name another --out"
+                    ) from None
+                waiting()
+                pause = PATIENCE  # for hours perhaps, and a network's file system has others to serve
+            time.sleep(pause)
         except OSError:
             return  # a file system without locks: the last writer wins, each file stays whole

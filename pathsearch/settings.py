@@ -2,9 +2,11 @@
 
 import difflib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
+from pydantic_core import CoreSchema, core_schema
 
 
 def named(value: Any) -> Any:
@@ -22,6 +24,26 @@ def one_of(name: Any, known: Iterable[str]) -> str:
     """An unknown name, the one that may have been meant, and those that there are."""
     choices = list(known)
     return f"{name!r}{meant(name, choices)}: there are {', '.join(choices)}"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What `choice` says of a type, for pydantic and for `declared`."""
+
+    names: tuple[str, ...]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        return core_schema.literal_schema(list(self.names))
+
+
+def choice(table: Iterable[str]) -> Choice:
+    """One of a table's names: `Annotated[str, choice(TABLE)]` is `Literal[...]` whose values a table holds.
+
+    A type checker takes it for a str; pydantic, its errors, the JSON schema and `pathsearch options` for the Literal.
+    So a kind that is added to the table is an option at once. It may be the `name` by which a union's members are told
+    apart, too. The table's order is the order in which the names are shown.
+    """
+    return Choice(tuple(table))
 
 
 class Settings(BaseModel):

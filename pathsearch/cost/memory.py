@@ -11,9 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -26,8 +24,8 @@ from pathsearch.numerics.seeds import Key
 from pathsearch.objectives.device import prepare
 from pathsearch.objectives.function import FunctionObjective
 from pathsearch.optimizers import Adam, Optimizer, Sgd
+from pathsearch.run import keeping
 from pathsearch.search import State, moving, search
-from pathsearch.storage.writer import Rows, Variable
 
 PARAMETERS, IMAGES, STEPS = 10_000_000, 7, 3
 SMALL = 100  # weights of a band that is nothing beside its process
@@ -65,23 +63,16 @@ def _run(case: str, parameters: int) -> None:
     for step in search(holder, stages, State(2), 0, False):
         position = step.state
     with tempfile.TemporaryDirectory(dir=".") as folder:
-        storage.write(Path(folder) / "path.h5", {}, {"band": _kept(holder, stages[-1], position.pivots)})
+        storage.write(Path(folder) / "path.h5", _kept(holder, stages[-1], position.pivots))
 
 
-def _kept(holder: SerialHolder, stage: Stage, pivots: int) -> dict[str, Variable]:
-    rows = moving(stage, pivots)
-    vectors: dict[str, list[Callable[[], Any]]] = {"weights": [partial(holder.pivot, row) for row in range(pivots)]}
-    for name in stage.optimizer.state_names():
-        vectors[name] = [partial(holder.optimizer_state, name, row) for row in rows]
-    size, kind = holder.block.objective.size, np.dtype(float)
-    return {
-        name: ((f"{name}_row", "parameter"), Rows((len(those), size), kind, partial(_asked, those)))
-        for name, those in vectors.items()
-    }
-
-
-def _asked(vectors: list[Callable[[], Any]], n: int) -> Any:
-    return vectors[n]()
+def _kept(holder: SerialHolder, stage: Stage, pivots: int) -> storage.Kept:
+    rows, objective = moving(stage, pivots), holder.block.objective
+    return storage.Kept(
+        weights=keeping.weights(objective, holder, pivots),
+        moving=rows,
+        optimizer=keeping.states(objective, holder, rows, stage.optimizer.state_names()),
+    )
 
 
 def _stages(method: Neb | AutoNeb, optimizer: Optimizer) -> list[Stage]:

@@ -1,10 +1,11 @@
 """Who holds the vectors: the options of `holder:` in a configuration."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pathsearch.settings import Settings
+from pathsearch.objectives.gradients import EVALUATORS
+from pathsearch.settings import Settings, choice
 
 
 class HolderSettings(Settings):
@@ -21,8 +22,8 @@ class HolderSettings(Settings):
     address: str | None = Field(
         None, description="of a Ray cluster, or auto; default: $RAY_ADDRESS, else `local`, one started for this run"
     )
-    stack: Literal["auto", "loop", "vmap", "compiled"] = Field(
-        "auto", description="several images on one device: see objectives/stacks.py"
+    gradients: Annotated[str, choice(("auto", *EVALUATORS))] = Field(
+        "auto", description="how gradients of several images on one device are evaluated: see objectives/gradients.py"
     )
     timeout: float = Field(600.0, gt=0, description="seconds after which an actor that does not answer is given up")
 

@@ -1,4 +1,4 @@
-"""What SLURM gave this process: nodes, rank, devices, time; how to ask it for another turn."""
+"""What SLURM gave this process: nodes, rank, devices, time; how to ask it for another attempt."""
 
 import os
 import re
@@ -33,8 +33,8 @@ class Allocation:
     gpus: int
 
     @property
-    def turn(self) -> str:
-        """A name for this turn of this job."""
+    def attempt(self) -> str:
+        """A name for this attempt of this job."""
         return f"{self.job}-{self.restart}"
 
 
@@ -99,7 +99,7 @@ def _number(environ: Mapping[str, str], *names: str) -> int | None:
 
 
 @dataclass(frozen=True)
-class Fate:
+class JobInfo:
     """What SLURM knows of a job: its state, when it ends it, as time.time(), whether it takes it back, and whether it
     is taking its nodes for another one.
     """
@@ -110,22 +110,22 @@ class Fate:
     preempted: bool
 
 
-def fate(job: str) -> Fate:
-    """Ask SLURM; where it does not answer, nothing is known, there is no end and no second turn."""
+def job_info(job: str) -> JobInfo:
+    """Ask SLURM; where it does not answer, nothing is known, there is no end and no second attempt."""
     try:
         return parsed(asked(["scontrol", "show", "job", "-o", job], TRIES))
     except PathsearchError:
         return parsed("")
 
 
-def parsed(shown: str) -> Fate:
+def parsed(shown: str) -> JobInfo:
     """From a line of `scontrol show job -o`."""
     facts = dict(re.findall(r"(\w+)=(\S*)", shown))
     until: float | None = None
     if facts.get("TimeLimit") != "UNLIMITED":
         with suppress(ValueError):  # Unknown
             until = datetime.fromisoformat(facts.get("EndTime", "")).timestamp()
-    return Fate(
+    return JobInfo(
         state=facts.get("JobState", "UNKNOWN"),
         until=until,
         requeue=facts.get("BatchFlag", "0") != "0" and facts.get("Requeue") == "1",

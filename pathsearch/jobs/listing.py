@@ -14,6 +14,7 @@ from pathsearch.jobs.states import ALIVE, Status, damaged, statuses
 from pathsearch.jobs.textfiles import printable
 
 LEFT = ("job", "state", "folder")  # columns of words; the others are of numbers
+MOST = 3  # runs that are named in a line
 COLUMNS = ("job", "state", "step", "loss", "barrier", "elapsed", "cost", "folder")
 
 
@@ -33,7 +34,7 @@ def wanted(runs: list[Path] | None) -> list[Status]:
     return statuses(list({run.resolve(): run for run in named}.values()))
 
 
-def figures(one: Status) -> dict[str, Any]:
+def facts(one: Status) -> dict[str, Any]:
     """What `pathsearch jobs --json` says of a run; what is not known is null, `elapsed` is in seconds."""
     seen = one.seen
     return {
@@ -41,6 +42,7 @@ def figures(one: Status) -> dict[str, Any]:
         "cluster": one.record.cluster,
         "state": one.state,
         "says": one.says,
+        "waits_for": [str(run) for run in one.waits_for],
         "stage": seen.stage if seen else None,
         "step": seen.moves if seen else None,
         "steps": seen.steps if seen else None,
@@ -49,7 +51,7 @@ def figures(one: Status) -> dict[str, Any]:
         "elapsed": round(one.elapsed, 1),
         "gpu_hours": round(one.gpu_hours, 4),
         "core_hours": round(one.core_hours, 4),
-        "turns": one.turns,
+        "attempts": one.attempts,
         "submitted": one.record.submitted,
         "folder": str(one.run),
         "log": str(records.log(one.run, one.record)) if one.record.cluster else None,
@@ -71,13 +73,22 @@ def show(found: list[Status]) -> None:
     rule = "─" * (sum(widths) + 2 * (len(widths) - 1))
     print("", *(f" {line}" for line in (lines[0], rule, *lines[1:])), "", sep="\n")
     for one in found:
-        for said in (one.says, *one.faults):
+        for said in (_why(one), *one.faults):
             if said:
                 print(f"{_shown(one)}: {printable(said)}")
 
 
+def _why(one: Status) -> str:
+    """Why a run waits or failed, in a line."""
+    if not one.waits_for:
+        return one.says
+    first = ", ".join(shown(run) for run in one.waits_for[:MOST])
+    more = f" and {len(one.waits_for) - MOST} more" if len(one.waits_for) > MOST else ""
+    return f"{one.says}{': ' if one.says else ''}waits for {first}{more}"
+
+
 def _row(one: Status) -> tuple[str, ...]:
-    said = figures(one)
+    said = facts(one)
     step = "–" if said["step"] is None else f"{said['step']} / {said['steps']}"
     numbers = ["–" if said[name] is None else f"{said[name]:.3g}" for name in ("loss", "barrier")]
     elapsed = clock(one.elapsed) if one.elapsed else "–"
@@ -133,7 +144,7 @@ def _cancel_process(one: Status) -> str:
 
 
 def _cancel_job(one: Status, job: str) -> str:
-    had = records.turns(one.run)[-1:]
+    had = records.attempts(one.run)[-1:]
     # a script, or shell, of the user's own goes on after the run
     step = had[0].step if had and not one.record.profile else ""
     asked(["scancel", step or job])

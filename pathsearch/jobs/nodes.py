@@ -1,7 +1,7 @@
 """A Ray cluster inside a job step: rank 0 starts the head, the others join, all end with it.
 
-Rank 0 writes the address into a folder of this turn inside the run's, which all nodes see; its going away is what the
-others leave by. Everything is ended by process id: other people's Rays on the same nodes are not ours to touch.
+Rank 0 writes the address into a folder of this attempt inside the run's folder, which all nodes see; the others leave
+when it is gone. All processes are ended by their ids: other people's Rays on the same nodes are not ours to touch.
 """
 
 import contextlib
@@ -45,35 +45,35 @@ def head(place: Path, given: Allocation, lost: Callable[[str], int]) -> Iterator
     with needed("ray", "a run on several GPUs or nodes"):
         if find_spec("ray") is None:  # not imported yet: it reads the environment then
             raise ImportError("no module named 'ray'")
-    meeting = _meeting(place, given)
-    for old in place.glob(f".ray-{given.job}-*"):  # of turns that were killed
+    rendezvous = _rendezvous(place, given)
+    for old in place.glob(f".ray-{given.job}-*"):  # of attempts that were killed
         shutil.rmtree(old, ignore_errors=True)
-    meeting.mkdir(mode=0o700, parents=True)
-    token = clusters.kept_secret(meeting / "token")
+    rendezvous.mkdir(mode=0o700, parents=True)
+    token = clusters.kept_secret(rendezvous / "token")
     with _sockets(given) as sockets:
         try:
             child, address = _head(given, sockets, token)
             try:
-                (meeting / "address.part").write_text(address, "utf-8")
-                (meeting / "address.part").rename(meeting / "address")
+                (rendezvous / "address.part").write_text(address, "utf-8")
+                (rendezvous / "address.part").rename(rendezvous / "address")
                 os.environ.update(_authenticated(token))  # for this process's own Ray, which is not imported yet
                 host, _, port = address.rpartition(":")
-                gone = partial(_bury, child, meeting, sockets, lost)
+                gone = partial(_ray_ended, child, rendezvous, sockets, lost)
                 with clusters.watched([(host, int(port))], gone, lambda: child.poll() is None):
                     yield address
             finally:
                 with contextlib.suppress(OSError):
-                    (meeting / "address").unlink()  # which the other nodes leave by
+                    (rendezvous / "address").unlink()  # which the other nodes leave by
                 _end(child)
         finally:
-            shutil.rmtree(meeting, ignore_errors=True)
+            shutil.rmtree(rendezvous, ignore_errors=True)
 
 
-def _bury(child: "subprocess.Popen[bytes]", meeting: Path, sockets: Path, lost: Callable[[str], int]) -> None:
+def _ray_ended(child: "subprocess.Popen[bytes]", rendezvous: Path, sockets: Path, lost: Callable[[str], int]) -> None:
     status = 1
     try:
-        shutil.rmtree(meeting, ignore_errors=True)  # which the other nodes leave by
-        status = lost(f"Ray ended on {socket.gethostname()}, the first node: {_last_words(sockets)}")
+        shutil.rmtree(rendezvous, ignore_errors=True)  # which the other nodes leave by
+        status = lost(f"Ray ended on {socket.gethostname()}, the first node: {_last_printed(sockets)}")
         _end(child)
         shutil.rmtree(sockets, ignore_errors=True)
     finally:
@@ -86,13 +86,13 @@ def join(place: Path, given: Allocation, stop: Stop) -> None:
     Raises PathsearchError where there is no head, after it has ended the step: the first node would wait for this one.
     """
     host = os.environ.get("SLURMD_NODENAME", socket.gethostname())
-    meeting = _meeting(place, given)
-    published, token = meeting / "address", meeting / "token"
+    rendezvous = _rendezvous(place, given)
+    published, token = rendezvous / "address", rendezvous / "token"
     began, met = time.monotonic(), False
     while not published.exists():
-        if stop.number is not None or (met and not meeting.exists()):
+        if stop.number is not None or (met and not rendezvous.exists()):
             return  # the first node says why
-        met = met or meeting.exists()
+        met = met or rendezvous.exists()
         there = place.is_dir()
         if time.monotonic() > began + (UP if there else SEEN):
             end_step()
@@ -115,13 +115,13 @@ def join(place: Path, given: Allocation, stop: Stop) -> None:
                     return
                 time.sleep(LOOK)
             if published.exists() and stop.number is None:
-                raise PathsearchError(f"Ray ended on {host} with status {child.returncode}: {_last_words(sockets)}")
+                raise PathsearchError(f"Ray ended on {host} with status {child.returncode}: {_last_printed(sockets)}")
         finally:
             _end(child)
 
 
-def _meeting(place: Path, given: Allocation) -> Path:
-    return place.resolve() / f".ray-{given.turn}"
+def _rendezvous(place: Path, given: Allocation) -> Path:
+    return place.resolve() / f".ray-{given.attempt}"
 
 
 def _authenticated(token: Path) -> dict[str, str]:
@@ -147,7 +147,7 @@ def _head(given: Allocation, sockets: Path, token: Path) -> tuple["subprocess.Po
                 return child, f"{host}:{port}"
             time.sleep(LOOK)
         _end(child)
-    raise PathsearchError(f"Ray could not be started on {socket.gethostname()}: {_last_words(sockets)}")
+    raise PathsearchError(f"Ray could not be started on {socket.gethostname()}: {_last_printed(sockets)}")
 
 
 def _ray(options: list[str], given: Allocation, sockets: Path, token: Path) -> "subprocess.Popen[bytes]":
@@ -191,12 +191,12 @@ def _end(child: "subprocess.Popen[bytes]") -> None:
 
 @contextmanager
 def _sockets(given: Allocation) -> Iterator[Path]:
-    """A short folder on this node's own disk, of this rank of this turn alone."""
+    """A short folder on this node's own disk, of this rank of this attempt alone."""
     for place in PLACES:
-        for old in Path(place).glob(f"ps{given.job}-*"):  # of turns that were killed
-            if not old.name.startswith(f"ps{given.turn}."):
+        for old in Path(place).glob(f"ps{given.job}-*"):  # of attempts that were killed
+            if not old.name.startswith(f"ps{given.attempt}."):
                 shutil.rmtree(old, ignore_errors=True)
-    folder = _short(f"ps{given.turn}.")
+    folder = _short(f"ps{given.attempt}.")
     try:
         yield folder
     finally:
@@ -214,7 +214,7 @@ def _short(prefix: str) -> Path:
     raise PathsearchError(f"no folder for Ray's sockets on {socket.gethostname()}: {', '.join(refused)}")
 
 
-def _last_words(sockets: Path) -> str:
+def _last_printed(sockets: Path) -> str:
     said = "".join(file.read_text("utf-8", "replace") for file in sockets.glob("ray-*.log"))
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     return re.sub(r"^.*? (INFO|WARNING|ERROR) \S+ -- ", "", lines[-1]) if lines else "it said nothing"

@@ -16,7 +16,7 @@ from pathsearch.refusals import refused
 from pathsearch.settings import Settings
 
 
-class Profile(Settings):
+class ClusterProfile(Settings):
     """How jobs are submitted to a cluster; names as sbatch has them. Lists are lines for the job's script."""
 
     partition: str | None = None
@@ -54,7 +54,7 @@ class Profile(Settings):
         return value
 
     @model_validator(mode="after")
-    def _warned_in_time(self) -> "Profile":
+    def _warned_in_time(self) -> "ClusterProfile":
         if self.warning >= 60 * minutes(self.time):
             raise ValueError(f"time: all of it is the {self.warning} s of `warning`: give it more")
         return self
@@ -70,13 +70,13 @@ class Profile(Settings):
         return self.nodes * self.gpus_per_node * minutes(self.time) / 60
 
 
-def load(name: str | None, options: dict[str, Any]) -> Profile:
+def load(name: str | None, options: dict[str, Any]) -> ClusterProfile:
     """A profile from a YAML file, options over it; `name`: the file, or NAME for slurm/NAME.yaml or
     ~/.config/pathsearch/NAME.yaml. Raises PathsearchError that names what is wrong.
     """
     given = {key: value for key, value in options.items() if value is not None}
     if name is None or name == LOCAL:
-        return profile({} if name is None else {"time": "365-0"}, given, "options")
+        return cluster_profile({} if name is None else {"time": "365-0"}, given, "options")
     file = _found(name)
     try:
         values = yaml.safe_load(file.read_text("utf-8")) or {}
@@ -84,15 +84,15 @@ def load(name: str | None, options: dict[str, Any]) -> Profile:
         raise PathsearchError(f"{file}: {one_line(error)}") from error
     if not isinstance(values, dict):
         raise PathsearchError(f"{file} is not a mapping of options")
-    return profile(values, given, str(file))
+    return cluster_profile(values, given, str(file))
 
 
-def profile(values: dict[str, Any], options: dict[str, Any], source: str) -> Profile:
+def cluster_profile(values: dict[str, Any], options: dict[str, Any], source: str) -> ClusterProfile:
     """A profile from plain values; raises PathsearchError naming every key at fault."""
     try:
-        return Profile.model_validate({**values, **options})
+        return ClusterProfile.model_validate({**values, **options})
     except ValidationError as error:
-        raise PathsearchError(f"{source}: {refused(error, Profile)}") from None
+        raise PathsearchError(f"{source}: {refused(error, ClusterProfile)}") from None
 
 
 def minutes(said: str) -> int:

@@ -1,7 +1,7 @@
-"""What is kept of a job beside its run: what was submitted, and a file for every turn it had on a machine.
+"""What is kept of a job beside its run: what was submitted, and a file for every attempt it had on a machine.
 
 RUN/job.json                 `Record`: what to run, where, and the job's id
-RUN/jobs/turn-JOB-N.json     `Turn`: the N-th time the job ran; touched every BEAT seconds while it does
+RUN/jobs/attempt-JOB-N.json  `Attempt`: the N-th time the job ran; touched every BEAT seconds while it does
 RUN/jobs/cancelled           when the run was submitted that is to end, or not to begin
 """
 
@@ -22,19 +22,22 @@ from pathsearch.jobs import registry, textfiles
 
 LOCAL = "local"  # the cluster that is this machine
 BEAT = 10.0  # seconds between two signs of life
+FILES = ("attempt-*.json", "turn-*.json")  # the latter of earlier versions
 OUTCOMES = ((type(None), "finished"), (Requeued, "requeued"), (Interrupted, "stopped"), (BaseException, "failed"))
 
-Kept = TypeVar("Kept", "Record", "Turn")
+Kept = TypeVar("Kept", "Record", "Attempt")
 
 
 @dataclass(frozen=True)
 class Record:
     """A submitted run: `config` as validated, `folder` its files are relative to, `here` the working folder.
 
-    `job` is None until the cluster has it; `profile` is a `profiles.Profile`; `log` is where the job prints. `name` is
-    the job's, `logs` the folder of its script and output, from the run's: those of a sweep share both. `run` is the
-    run's own folder, by which a copy of it is known. `boot` and `started` say which process a local job is
-    (`process.identity`).
+    `job` is None until the cluster has it; `profile` is a `profiles.ClusterProfile`; `log` is where the job prints.
+    `name` is the job's, `logs` the folder of its script and output, relative to the run's: the runs of a sweep share
+    both. `run` is the run's own folder, by which a copy of it is known. `minima` is the store of minima, empty for the
+    one beside the run. `boot` and `started` say which process a local
+    job is (`process.identity`). `needs` are folders of runs that must be finished before this one begins; those that
+    its configuration names are not among them (`prerequisites` has both).
     """
 
     cluster: str
@@ -49,17 +52,19 @@ class Record:
     name: str = ""
     logs: str = "jobs"
     run: str = ""
+    minima: str = ""
     boot: str = ""
     started: float = 0.0
+    needs: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class Turn:
+class Attempt:
     """One stretch of a job on its machines, times as time.time(); `outcome` is "" while it goes on, and
     `reached` how many steps and points the run had when it began.
 
     `gpus` and `cpus` are those of all nodes. `boot` and `started` say which process it is (`process.identity`). `step`
-    is SLURM's, and `last` whether SLURM gives the job no other turn.
+    is SLURM's, and `last` whether SLURM gives the job no other attempt.
     """
 
     job: str
@@ -93,8 +98,8 @@ class Turn:
         return self.cpus * self.hours
 
 
-def write(file: Path, kept: Record | Turn) -> None:
-    """Keep a record or a turn, in one piece."""
+def write(file: Path, kept: Record | Attempt) -> None:
+    """Keep a record or an attempt, in one piece."""
     file.parent.mkdir(parents=True, exist_ok=True)
     textfiles.write(file, json.dumps(asdict(kept), indent=1))
 
@@ -104,24 +109,26 @@ def record(run: Path) -> Record | None:
     return _read(run / "job.json", Record)
 
 
-def turns(run: Path) -> list[Turn]:
-    """The turns a run's jobs had, oldest first; one that goes on, or was cut off, ends at its last sign of life."""
-    return turns_and_faults(run)[0]
+def attempts(run: Path) -> list[Attempt]:
+    """The attempts a run's jobs had, oldest first; one that goes on, or was cut off, ends at its last sign of life."""
+    return attempts_and_faults(run)[0]
 
 
-def turns_and_faults(run: Path) -> tuple[list[Turn], list[str]]:
-    """The same, and what is wrong with those that cannot be read: the other turns are still true."""
+def attempts_and_faults(run: Path) -> tuple[list[Attempt], list[str]]:
+    """The same, and what is wrong with those that cannot be read: the other attempts are still true."""
     found, faults = [], []
-    for file in sorted((run / "jobs").glob("turn-*.json")):
+    for file in sorted(file for name in FILES for file in (run / "jobs").glob(name)):
         try:
-            turn = _read(file, Turn)
-            if turn is not None:
-                found.append(turn if turn.outcome else replace(turn, ended=max(turn.began, file.stat().st_mtime)))
+            attempt = _read(file, Attempt)
+            if attempt is not None:
+                found.append(
+                    attempt if attempt.outcome else replace(attempt, ended=max(attempt.began, file.stat().st_mtime))
+                )
         except PathsearchError as error:
             faults.append(str(error))
         except OSError:
             continue  # it was replaced meanwhile
-    return sorted(found, key=lambda turn: turn.began), faults
+    return sorted(found, key=lambda attempt: attempt.began), faults
 
 
 def submitted(run: Path, kept: Record) -> None:
@@ -187,10 +194,19 @@ def sources(config: dict[str, Any], folder: Path, here: Path) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
+def prerequisites(kept: Record) -> list[Path]:
+    """The folders of all runs that must be finished before this one: those it needs and those it takes endpoints from.
+
+    They are absolute, without links.
+    """
+    needed = [Path(path.realpath(need)) for need in kept.needs]
+    return list(dict.fromkeys([*needed, *sources(kept.config, Path(kept.folder), Path(kept.here))]))
+
+
 @contextmanager
-def turn(run: Path, begun: Turn) -> Iterator[Callable[[BaseException | None], None]]:
-    """Keep a turn while it goes on; gives what ends it early, with the error it ends by."""
-    file = run / "jobs" / f"turn-{begun.job}-{begun.restart}.json"
+def attempt(run: Path, begun: Attempt) -> Iterator[Callable[[BaseException | None], None]]:
+    """Keep an attempt while it goes on; gives what ends it early, with the error it ends by."""
+    file = run / "jobs" / f"attempt-{begun.job}-{begun.restart}.json"
     write(file, begun)
     over = threading.Event()
 
@@ -225,6 +241,10 @@ def _read(file: Path, kind: type[Kept]) -> Kept | None:
         raise PathsearchError(f"{file} is damaged: {advice} ({textfiles.printable(why)})") from error
 
 
+def _absolute(value: Any) -> bool:
+    return TYPES[str](value) and path.isabs(value)
+
+
 NUMBER = 1e15  # more than any count or time here
 TYPES: dict[Any, Callable[[Any], bool]] = {
     bool: lambda value: isinstance(value, bool),
@@ -233,17 +253,18 @@ TYPES: dict[Any, Callable[[Any], bool]] = {
     str: lambda value: isinstance(value, str) and "\0" not in value,
     str | None: lambda value: value is None or TYPES[str](value),
     dict[str, Any]: lambda value: isinstance(value, dict),
+    list[str]: lambda value: isinstance(value, list) and all(map(_absolute, value)),
 }
 FORMS = {
     "cluster": ".+",
     "job": r"\d{1,18}(_\d{1,9})?",  # what is handed to scancel, for which `-u me` means all of mine
-    "logs": r"(\.\./)*jobs[^/]*",  # a folder that nobody else may look into from then on
+    "logs": r"([^/]+/)*jobs[^/]*",  # a folder that nobody else may look into from then on
     "step": r"(\d{1,18}\.\d{1,18})?",
 }
 
 
 def _typed(values: Any, kind: type[Kept]) -> Kept:
-    """A record or a turn of values that were read; raises ValueError that names the first that cannot be its."""
+    """A record or an attempt of values that were read; raises ValueError that names the first that cannot be its."""
     if not isinstance(values, dict):
         raise ValueError("it is no mapping")
     known = {}

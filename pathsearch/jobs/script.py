@@ -8,10 +8,10 @@ from typing import Any
 
 from submitit.slurm.slurm import _make_sbatch_string
 
-from pathsearch.jobs.profiles import Profile, minutes
+from pathsearch.jobs.profiles import ClusterProfile, minutes
 
 
-def parameters(profile: Profile, name: str, logs: Path, count: int, after: list[str]) -> dict[str, Any]:
+def parameters(profile: ClusterProfile, name: str, logs: Path, count: int, after: list[str]) -> dict[str, Any]:
     """What Submitit is asked for; `after`: ids of jobs that have to succeed first."""
     more: dict[str, Any] = {"requeue": True, **{k: v for k, v in profile.sbatch.items() if v is not False}}
     # one log for all tasks: what another node complains of is to be read, too
@@ -56,7 +56,9 @@ def options(asked: dict[str, Any]) -> list[str]:
     return [*own, *asked["additional_parameters"], "open-mode", "output", "signal"]
 
 
-def text(profile: Profile, name: str, folder: Path, count: int, after: list[str], python: str = sys.executable) -> str:
+def text(
+    profile: ClusterProfile, name: str, folder: Path, count: int, after: list[str], python: str = sys.executable
+) -> str:
     """The script that submits `count` runs, as an array where there are several; logs go into `folder`."""
     command = f"{shlex.quote(python)} -u -m submitit.core._submit {shlex.quote(str(folder))}"
     asked = parameters(profile, name, folder, count, after)

@@ -10,7 +10,7 @@ from pathsearch.jobs import records, textfiles
 from pathsearch.jobs.allocation import asked
 from pathsearch.jobs.glances import glances
 from pathsearch.jobs.process import lives, names
-from pathsearch.jobs.records import LOCAL, Record, Turn
+from pathsearch.jobs.records import LOCAL, Attempt, Record
 from pathsearch.storage.glance import Glance
 
 ALIVE = frozenset(
@@ -54,9 +54,10 @@ Known = dict[str, tuple[str, str]]
 
 @dataclass(frozen=True)
 class Status:
-    """A run of this user: `says` is why it waits or failed; hours and `elapsed` seconds are of all its turns.
+    """A run of this user: `says` is why it waits or failed; hours and `elapsed` seconds are of all its attempts.
 
-    `cancelled`: by `pathsearch cancel`. `faults`: what is wrong with files beside it.
+    `cancelled`: by `pathsearch cancel`. `faults`: what is wrong with files beside it. `waits_for`: the runs that must
+    be finished before it begins and are not.
     """
 
     run: Path
@@ -65,11 +66,12 @@ class Status:
     says: str
     seen: Glance | None
     gpu_hours: float
-    turns: int
+    attempts: int
     core_hours: float = 0.0
     elapsed: float = 0.0
     cancelled: bool = False
     faults: tuple[str, ...] = ()
+    waits_for: tuple[Path, ...] = ()
 
 
 def damaged(run: Path, fault: str) -> Status:
@@ -90,11 +92,28 @@ def statuses(runs: list[Path]) -> list[Status]:
         if one is not None:
             kept[run] = one
     seen = glances(list(kept))
-    had = {run: records.turns_and_faults(run) for run in kept}
+    had = {run: records.attempts_and_faults(run) for run in kept}
     known = _known({str(one.job): _found(seen[run]) for run, one in kept.items() if one.job and one.cluster != LOCAL})
     for run, one in kept.items():
         found[run] = _status(run, one, known, seen[run], *had[run])
+    waiting = {run: one for run, one in found.items() if _waits(one)}
+    if waiting:
+        found |= _with_prerequisites(waiting)
     return [found[run] for run in runs if run in found]
+
+
+def _waits(one: Status) -> bool:
+    return one.says.startswith("Dependency") or (one.state == "PENDING" and one.record.cluster == LOCAL)
+
+
+def _with_prerequisites(waiting: dict[Path, Status]) -> dict[Path, Status]:
+    """The same runs, with what they wait for; one look at each file, however many wait for it."""
+    needed = {run: records.prerequisites(one.record) for run, one in waiting.items()}
+    seen = glances(list(dict.fromkeys(need for needs in needed.values() for need in needs)))
+    return {
+        run: replace(one, waits_for=tuple(need for need in needed[run] if not _found(seen[need])))
+        for run, one in waiting.items()
+    }
 
 
 def _found(seen: Glance | None) -> bool:
@@ -113,10 +132,10 @@ def _known(jobs: dict[str, bool]) -> Known:
     return found | (_accounting(gone) if gone else {})
 
 
-def _status(run: Path, one: Record, known: Known, seen: Glance | None, had: list[Turn], faults: list[str]) -> Status:
+def _status(run: Path, one: Record, known: Known, seen: Glance | None, had: list[Attempt], faults: list[str]) -> Status:
     local, cancelled = one.cluster == LOCAL, records.cancelled(run, one.submitted)
     # not those of earlier jobs; on one machine, whose clock is one, numbers may come again
-    mine = [turn for turn in had if turn.job == one.job and (turn.began >= one.submitted or not local)]
+    mine = [attempt for attempt in had if attempt.job == one.job and (attempt.began >= one.submitted or not local)]
     if one.job is None:
         state, says = "UNSUBMITTED", "the cluster did not take it"
     elif copied := records.original(run, one):
@@ -128,20 +147,20 @@ def _status(run: Path, one: Record, known: Known, seen: Glance | None, had: list
         told = _process(run, one, mine, cancelled) if local else row
         state, says = judged(told, mine, seen, cancelled)
         if state in ("FAILED", "LOST") and not says:
-            says = _last_words(records.log(run, one)) if mine or not local else "its job ended before it began"
+            says = _last_printed(records.log(run, one)) if mine or not local else "its job ended before it began"
     found = Status(run, one, state, says, seen, 0.0, len(had), cancelled=cancelled, faults=tuple(faults))
     return replace(
         found,
-        gpu_hours=sum(turn.gpu_hours for turn in had),
-        core_hours=sum(turn.core_hours for turn in had),
-        elapsed=3600 * sum(turn.hours for turn in had),
+        gpu_hours=sum(attempt.gpu_hours for attempt in had),
+        core_hours=sum(attempt.core_hours for attempt in had),
+        elapsed=3600 * sum(attempt.hours for attempt in had),
     )
 
 
 def judged(
-    told: tuple[str, str] | None, had: list[Turn], seen: Glance | None, cancelled: bool = False
+    told: tuple[str, str] | None, had: list[Attempt], seen: Glance | None, cancelled: bool = False
 ) -> tuple[str, str]:
-    """State and reason, from what the cluster says (None: nothing), the run's turns, and its path.h5."""
+    """State and reason, from what the cluster says (None: nothing), the run's attempts, and its path.h5."""
     state, reason = told or ("", "")
     said = had[-1].said if had else ""
     over = had and had[-1].last and had[-1].outcome in ("failed", "stopped")
@@ -184,7 +203,7 @@ def _accounting(jobs: list[str]) -> Known:
         return {}
 
 
-def _process(run: Path, one: Record, had: list[Turn], cancelled: bool) -> tuple[str, str] | None:
+def _process(run: Path, one: Record, had: list[Attempt], cancelled: bool) -> tuple[str, str] | None:
     """A run among those of a process of Submitit's on some machine."""
     ended = bool(had) and had[-1].outcome not in ("", "requeued")
     if ended or (cancelled and not had):
@@ -194,9 +213,9 @@ def _process(run: Path, one: Record, had: list[Turn], cancelled: bool) -> tuple[
     return ("RUNNING" if had else "PENDING", "") if _lives(run, one, had) else None
 
 
-def _lives(run: Path, one: Record, had: list[Turn]) -> bool:
+def _lives(run: Path, one: Record, had: list[Attempt]) -> bool:
     """Whether a process of a run on this machine does: its supervisor, or the one that carries it out."""
-    if any(lives(turn.pid, turn.boot, turn.started) for turn in had[-1:]):
+    if any(lives(attempt.pid, attempt.boot, attempt.started) for attempt in had[-1:]):
         return True
     if one.started:
         return lives(int(one.job or 0), one.boot, one.started)
@@ -204,7 +223,7 @@ def _lives(run: Path, one: Record, had: list[Turn]) -> bool:
     return names(int(one.job or 0), Path(os.path.normpath(run.resolve() / one.logs)))
 
 
-def _last_words(log: Path) -> str:
+def _last_printed(log: Path) -> str:
     try:
         return textfiles.last_line(log) or "it printed nothing"
     except OSError:

@@ -6,9 +6,9 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import submitit
@@ -19,14 +19,14 @@ from pathsearch.jobs import records, script
 from pathsearch.jobs.allocation import devices
 from pathsearch.jobs.output import printed_into
 from pathsearch.jobs.process import identity
-from pathsearch.jobs.profiles import Profile, minutes
+from pathsearch.jobs.profiles import ClusterProfile, minutes
 from pathsearch.jobs.records import LOCAL, Record
 from pathsearch.jobs.work import work
 from pathsearch.run.past import past
 from pathsearch.run.settings import RunSettings
 
 # Submitit takes every stop within ten minutes for a time-out; that a job gets further is for `work` to see
-TURNS = 10**6
+TIMEOUTS = 10**6
 # what users set for SLURM's own commands: which SLURM it is, and who they are to it
 KEPT = ("SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_CLUSTERS", "SLURM_JWT", "SLURM_TIME_FORMAT")
 # options of a job that are this program's to set, as sbatch's environment has them
@@ -35,15 +35,20 @@ OVER = ("ARRAY_INX", "TIMELIMIT", "NO_REQUEUE", "ERROR", "WAIT")
 
 @dataclass(frozen=True)
 class Batch:
-    """Runs of one kind, by the folders they go to; `logs` is where the job's script and output are kept, `after` the
-    jobs of SLURM that have to succeed first.
+    """Runs of one kind, by the folders they go to.
+
+    `logs` is the folder of the job's script and output. `after` are the jobs of SLURM that have to succeed first.
+    `needs` are, for each run that has some, the folders of runs that must be finished before it begins, besides those
+    that its configuration names. `store` is where they look for minima, None for beside them.
     """
 
     name: str
     logs: Path
     runs: dict[Path, RunSettings]
-    profile: Profile
+    profile: ClusterProfile
     after: tuple[str, ...] = ()
+    needs: Mapping[Path, Sequence[Path]] = field(default_factory=dict)
+    store: Path | None = None
 
 
 def look_for_slurm() -> None:
@@ -79,6 +84,8 @@ def prepare(batch: Batch, cluster: str, folder: Path, here: Path) -> dict[Path, 
             name=batch.name,
             logs=os.path.relpath(batch.logs, where),
             run=str(where.resolve()),
+            minima=str(batch.store.resolve()) if batch.store else "",
+            needs=[str(need.resolve()) for need in batch.needs.get(where, ())],
         )
     try:
         for where, record in found.items():
@@ -108,7 +115,7 @@ def private(logs: Path) -> None:
 
 def to_slurm(batch: Batch, prepared: dict[Path, Record]) -> list[str]:
     """Submit, as one array where there are several runs; returns the jobs' ids. Raises with SLURM's own words."""
-    executor = submitit.SlurmExecutor(folder=batch.logs, max_num_timeout=TURNS)
+    executor = submitit.SlurmExecutor(folder=batch.logs, max_num_timeout=TIMEOUTS)
     asked = script.parameters(batch.profile, batch.name, batch.logs.resolve(), len(batch.runs), list(batch.after))
     executor.update_parameters(**asked)
     said = io.StringIO()
@@ -127,7 +134,7 @@ def to_slurm(batch: Batch, prepared: dict[Path, Record]) -> list[str]:
 def to_this_machine(batch: Batch, prepared: dict[Path, Record]) -> str:
     """Start one process that carries out the runs one after another; returns its id. It reads their records."""
     profile, (submitted,) = batch.profile, {record.submitted for record in prepared.values()}
-    executor = submitit.LocalExecutor(folder=batch.logs, max_num_timeout=TURNS)
+    executor = submitit.LocalExecutor(folder=batch.logs, max_num_timeout=TIMEOUTS)
     executor.update_parameters(timeout_min=minutes(profile.time), signal_delay_s=profile.warning, stderr_to_stdout=True)
     gpus = _gpus()[: profile.gpus_per_node or None]  # all of them, unless fewer are asked for
     # not by update_parameters, which takes numbers alone: they may be named by UUID, too

@@ -1,4 +1,4 @@
-"""What every task of a job runs: the search on its first node, Ray on all of them, another turn where time is up."""
+"""What every task of a job runs: the search on its first node, Ray on all of them, another attempt where time is up."""
 
 import os
 import re
@@ -16,21 +16,21 @@ from typing import TYPE_CHECKING
 
 from pathsearch.errors import Interrupted, PathsearchError, Requeued, complain, needed
 from pathsearch.jobs import records
-from pathsearch.jobs.allocation import Allocation, devices, fate, here, requeue, step
+from pathsearch.jobs.allocation import Allocation, devices, here, job_info, requeue, step
 from pathsearch.jobs.output import printed_into
 from pathsearch.jobs.process import identity
 from pathsearch.machine import cores
 from pathsearch.run.stop import WARNING, Stop, signals
 
-if TYPE_CHECKING:  # torch takes seconds to import, in which a signal would find nobody to heed it
+if TYPE_CHECKING:  # torch takes seconds to import, in which a signal would find no handler
     from pathsearch import storage
-    from pathsearch.run.settings import RunSettings
+    from pathsearch.run.settings import Asked, RunSettings
 
-Configured = Callable[[], tuple["RunSettings", Path, bool]]
-"""Settings, the folder their file names start from, and `stretch` of `past.past`; called where they are needed."""
+Configured = Callable[[], "Asked"]
+"""Reads what is to be carried out, where that is needed."""
 
-FRUITLESS = 3  # turns in a row that may end where they began
-AGAIN = 144  # exit status by which a task of Submitit's local executor asks for another turn
+FRUITLESS = 3  # attempts in a row that may end where they began
+AGAIN = 144  # exit status by which a task of Submitit's local executor asks for another attempt
 
 
 def run(where: Path, configured: Configured, stop: Stop) -> "storage.Run | None":
@@ -40,7 +40,7 @@ def run(where: Path, configured: Configured, stop: Stop) -> "storage.Run | None"
     """
     given = here()
     if given is None:
-        return _alone(where, configured, stop)
+        return _in_this_process(where, configured, stop)
     if given.rank == 0:
         return _first(where, configured, given, stop)
     from pathsearch.jobs import nodes
@@ -50,20 +50,20 @@ def run(where: Path, configured: Configured, stop: Stop) -> "storage.Run | None"
 
 
 def _first(where: Path, configured: Configured, given: Allocation, stop: Stop) -> "storage.Run":
-    known = fate(given.job)
+    known = job_info(given.job)
     stop.until = known.until
     begun = replace(
         _begun(where, given.job, given.restart, given.nodes, given.cpus, given.gpus),
         step=step(),
         last=known.state != "UNKNOWN" and not known.requeue,
     )
-    with records.turn(where, begun) as end:
+    with records.attempt(where, begun) as end:
 
         def lost(said: str) -> int:
-            """Ray is gone, and with it the vectors: from the last checkpoint on, in another turn."""
+            """Ray is gone, and with it the vectors: from the last checkpoint on, in another attempt."""
             # who told this process to stop told Ray, too
             why = said if stop.number is None else f"stopped by {stop.reason}"
-            error = _another_turn(where, Interrupted(why, stop.number or WARNING), given)
+            error = _another_attempt(where, Interrupted(why, stop.number or WARNING), given)
             if stop.number is None and type(error) is Interrupted:  # nobody stopped it
                 error = PathsearchError(f"{error}; run the same command again to continue from the last checkpoint")
             end(error)
@@ -73,7 +73,7 @@ def _first(where: Path, configured: Configured, given: Allocation, stop: Stop) -
         try:
             return _on_nodes(where, configured, given, stop, lost)
         except Interrupted as error:
-            raise _another_turn(where, error, given) from None
+            raise _another_attempt(where, error, given) from None
 
 
 def work(runs: list[str], submitted: float | None = None) -> None:
@@ -155,10 +155,12 @@ def _submitted(where: Path, stop: Stop) -> None:
     except OSError as error:
         raise PathsearchError(f"{kept.here}, where {where} was submitted, cannot be used: {error.strerror}") from error
 
-    def configured() -> "tuple[RunSettings, Path, bool]":
+    def configured() -> "Asked":
         from pathsearch.run.config import validated
+        from pathsearch.run.settings import Asked
 
-        return validated(kept.config, str(where / "job.json")), Path(kept.folder), False
+        settings = validated(kept.config, str(where / "job.json"))
+        return Asked(settings, Path(kept.folder), store=Path(kept.minima) if kept.minima else None)
 
     found = run(where, configured, stop)
     if found is not None:
@@ -167,21 +169,21 @@ def _submitted(where: Path, stop: Stop) -> None:
         finish(found)
 
 
-def _alone(where: Path, configured: Configured, stop: Stop) -> "storage.Run":
+def _in_this_process(where: Path, configured: Configured, stop: Stop) -> "storage.Run":
     job = os.environ.get("SUBMITIT_LOCAL_JOB_ID")
     if job is None:
-        return _search(where, stop, *configured())
-    restart = sum(turn.job == job for turn in records.turns(where))
-    with records.turn(where, _begun(where, job, restart, 1, cores(), len(devices(os.environ) or ()))):
+        return _search(where, stop, configured())
+    restart = sum(attempt.job == job for attempt in records.attempts(where))
+    with records.attempt(where, _begun(where, job, restart, 1, cores(), len(devices(os.environ) or ()))):
         try:
-            return _search(where, stop, *configured())
+            return _search(where, stop, configured())
         except Interrupted as error:
             if error.number == WARNING:  # sent ahead of the end of the time; Submitit starts the task again
                 raise _requeued(error) from None
             raise
 
 
-def _search(where: Path, stop: Stop, settings: "RunSettings", folder: Path, stretch: bool) -> "storage.Run":
+def _search(where: Path, stop: Stop, asked: "Asked") -> "storage.Run":
     from pathsearch.progress import display
     from pathsearch.run.past import beyond, past
     from pathsearch.storage.glance import glance
@@ -189,13 +191,13 @@ def _search(where: Path, stop: Stop, settings: "RunSettings", folder: Path, stre
     with display(where / "run.log") as watcher:
         seen = glance(where)
         if seen is not None and seen.state == "finished":
-            kept = past(where / "path.h5", settings, folder, stretch)
-            if kept is not None and not beyond(kept, settings):
+            kept = past(where / "path.h5", asked.settings, asked.folder, asked.stretch)
+            if kept is not None and not beyond(kept, asked.settings):
                 watcher.log(f"{kept.file} is finished already")
                 return kept
-        from pathsearch.run import session  # torch takes seconds to import: not for what is done already
+        from pathsearch.run import whole  # torch takes seconds to import: not for what is done already
 
-        return session.run(settings, where, folder, watcher, stop, stretch)
+        return whole.run(asked, where, watcher, stop)
 
 
 def _on_nodes(
@@ -206,7 +208,8 @@ def _on_nodes(
     with ExitStack() as stack:
         # with several nodes at once, since the others wait for it: torch is imported meanwhile
         address = stack.enter_context(nodes.head(where, given, lost)) if given.nodes > 1 else None
-        settings, folder, stretch = configured()
+        asked = configured()
+        settings, folder = asked.settings, asked.folder
         if "SUBMITIT_EXECUTOR" not in os.environ:  # a script of the user's own: `pathsearch jobs` is to know it too
             config, here, run = settings.model_dump(mode="json"), str(Path.cwd()), str(where.resolve())
             known = records.Record("slurm", config, str(folder.resolve()), here, time.time(), job=given.job, run=run)
@@ -225,7 +228,7 @@ def _on_nodes(
                 raise Interrupted(f"stopped by {stop.reason} before it began", stop.number)
         elif given.nodes > 1:
             raise PathsearchError(f"holder {holder.name} of this run leaves {given.nodes} nodes idle: ask for one node")
-        return _search(where, stop, settings, folder, stretch)
+        return _search(where, stop, replace(asked, settings=settings))
 
 
 def _wants_ray(settings: "RunSettings", folder: Path, given: Allocation) -> bool:
@@ -237,11 +240,11 @@ def _wants_ray(settings: "RunSettings", folder: Path, given: Allocation) -> bool
     return placement.placed(settings, placement.size(settings, folder), given.gpus).holder == "ray"
 
 
-def _begun(where: Path, job: str, restart: int, nodes: int, cpus: int, gpus: int) -> records.Turn:
-    """A turn that begins now; cpus, gpus: those of a node."""
+def _begun(where: Path, job: str, restart: int, nodes: int, cpus: int, gpus: int) -> records.Attempt:
+    """An attempt that begins now; cpus, gpus: those of a node."""
     now, pid = time.time(), os.getpid()
     boot, started = identity(pid)
-    return records.Turn(
+    return records.Attempt(
         job,
         restart,
         socket.gethostname(),
@@ -264,9 +267,9 @@ def _reached(where: Path) -> int:
     return 0 if seen is None else seen.moves + seen.measured
 
 
-def _another_turn(where: Path, stopped: Interrupted, given: Allocation) -> PathsearchError:
-    """Have SLURM requeue a job whose time was up; returns what this turn ends with."""
-    known = fate(given.job)
+def _another_attempt(where: Path, stopped: Interrupted, given: Allocation) -> PathsearchError:
+    """Have SLURM requeue a job whose time was up; returns what this attempt ends with."""
+    known = job_info(given.job)
     # anything else: it was cancelled, say, and the signal that says so is on its way
     if known.state not in ("RUNNING", "UNKNOWN"):
         return Interrupted(f"{_without_advice(stopped)}; SLURM ends the job ({known.state})", stopped.number)
@@ -274,10 +277,10 @@ def _another_turn(where: Path, stopped: Interrupted, given: Allocation) -> Paths
     if not known.requeue or (stopped.number not in (WARNING, signal.SIGALRM) and not known.preempted):
         return stopped
     now = _reached(where)
-    fruitless = sum(turn.job == given.job and turn.reached >= now for turn in records.turns(where))
+    fruitless = sum(attempt.job == given.job and attempt.reached >= now for attempt in records.attempts(where))
     if fruitless >= FRUITLESS:
         return PathsearchError(
-            f"{stopped}; in {fruitless} turns it got no further, and is not requeued: give it more time (--time), "
+            f"{stopped}; in {fruitless} attempts it got no further, and is not requeued: give it more time (--time), "
             "more devices, or checkpoint.steps=1"
         )
     try:

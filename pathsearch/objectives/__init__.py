@@ -12,7 +12,10 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from pathsearch.lazy import elsewhere
 from pathsearch.objectives.data import DataSettings
-from pathsearch.settings import Settings, named, one_of
+from pathsearch.objectives.models import MODELS
+from pathsearch.objectives.surfaces import SURFACES
+from pathsearch.objectives.tasks import TASKS
+from pathsearch.settings import Settings, choice, named, one_of
 
 if TYPE_CHECKING:
     import torch
@@ -20,15 +23,12 @@ if TYPE_CHECKING:
     from pathsearch.objectives.device import device_of
     from pathsearch.objectives.imports import import_from, importable
     from pathsearch.objectives.protocol import Objective
-    from pathsearch.objectives.surfaces import SURFACES
 
 Dtype = Literal["float32", "float64"]
 Precision = Annotated[
     Literal["float32", "tf32"],
     Field(description="of float32 products on a GPU; tf32 is faster, and rounds their factors to 11 bits"),
 ]
-BUILT_IN = ("mlp", "cnn", "resnet8", "resnet20", "resnet32", "resnet44", "resnet56")
-"""Networks of `objectives.models`."""
 
 
 class CallableSettings(Settings):
@@ -57,7 +57,7 @@ class CallableSettings(Settings):
 class SurfaceSettings(Settings):
     """An analytic surface with known minima, which are its default endpoints."""
 
-    name: Literal["muller-brown", "circle", "leps-harmonic", "two-modes-1d", "two-modes"]
+    name: Annotated[str, choice(SURFACES)]
     dtype: Dtype = Field("float64", description="of the weights")
 
     def open(self, size: int | None, device: torch.device, folder: Path = Path()) -> Objective:
@@ -65,7 +65,6 @@ class SurfaceSettings(Settings):
 
         from pathsearch.objectives.device import prepare
         from pathsearch.objectives.function import FunctionObjective
-        from pathsearch.objectives.surfaces import SURFACES
 
         prepare("float32")
         surface = SURFACES[self.name]
@@ -75,21 +74,21 @@ class SurfaceSettings(Settings):
 class ModelSettings(Settings):
     """A network: a built-in name or an import string, and its constructor's arguments."""
 
-    name: str = Field(description=f"one of {', '.join(BUILT_IN)}, or package.module:Class")
+    name: str = Field(description=f"one of {', '.join(MODELS)}, or package.module:Class")
     args: dict[str, Any] = Field(default_factory=dict, description="built-ins take norm; mlp, cnn: width; mlp: depth")
 
     @field_validator("name")
     @classmethod
     def _known(cls, name: str) -> str:
-        if ":" not in name and name not in BUILT_IN:
-            raise ValueError(f"no built-in model {one_of(name, BUILT_IN)}; your own is named package.module:Class")
+        if ":" not in name and name not in MODELS:
+            raise ValueError(f"no built-in model {one_of(name, MODELS)}; your own is named package.module:Class")
         return name
 
 
 class LossSettings(Settings):
     """How a network's loss on data is worked out, whatever network and data these are."""
 
-    loss: Literal["cross_entropy", "mse"] = Field("cross_entropy", description="of one example; mse also for numbers")
+    loss: Annotated[str, choice(TASKS)] = Field("cross_entropy", description="of one example; mse also for numbers")
     batch: int | None = Field(None, ge=1, description="examples a mini-batch; default: the whole training set")
     weight_decay: float = Field(0.0, ge=0, description="λ of ½λ|w|², part of the loss that is minimised")
     dtype: Dtype = Field("float32", description="of weights and inputs")
@@ -131,7 +130,6 @@ __getattr__ = elsewhere(
     __name__,
     {
         "Objective": "protocol",
-        "SURFACES": "surfaces",
         "device_of": "device",
         "import_from": "imports",
         "importable": "imports",

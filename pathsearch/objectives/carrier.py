@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pathsearch.objectives.blame import blamed
 from pathsearch.objectives.memory import allocations
 from pathsearch.objectives.seeding import seeded
+from pathsearch.objectives.users_code import errors_named
 
 State = dict[str, Tensor]
 """All tensors of a module that are no coordinates, by name: parameters without requires_grad, then buffers."""
@@ -90,7 +90,7 @@ class Carrier:
     @contextmanager
     def measuring(self, layers: Sequence[nn.Module] = ()) -> Iterator[None]:
         """Evaluation mode, entered with the weights in place as a user would; `layers` stay in training mode."""
-        with blamed(f"eval() of {self._called}"):
+        with errors_named(f"eval() of {self._called}"):
             self.module.eval()
         for layer in layers:
             layer.training = True  # not .train(): dropout below it stays off
@@ -101,8 +101,8 @@ class Carrier:
 
     @contextmanager
     def user_code(self, seed: int) -> Iterator[Callable[[], bool]]:
-        """Generators seeded, what is raised blamed on the network; gives whether it drew random numbers."""
-        with seeded(seed, self._device, self._foreign) as drawn, blamed(self._called), allocations():
+        """Seed the generators and name the network in errors; gives a function that tells whether it drew numbers."""
+        with seeded(seed, self._device, self._foreign) as drawn, errors_named(self._called), allocations():
             yield drawn
 
     def given(self, inputs: Tensor) -> Tensor:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from pathsearch.errors import PathsearchError
 from pathsearch.numerics.seeds import Key, derive
-from pathsearch.objectives.blame import blamed
 from pathsearch.objectives.seeding import seeded
+from pathsearch.objectives.users_code import errors_named
 
 CALLED = 12  # what a seed is for
 
@@ -49,7 +49,7 @@ class FunctionObjective:
         loss = self._called(point)
         if not loss.requires_grad:
             raise PathsearchError(f"{self.called}: its loss does not depend on its weights through torch operations")
-        with blamed(f"the gradient of {self.called}"):
+        with errors_named(f"the gradient of {self.called}"):
             (gradient,) = torch.autograd.grad(loss, point)
         return loss.detach(), gradient
 
@@ -63,7 +63,7 @@ class FunctionObjective:
         raise PathsearchError("only networks can be trained from a seed: give endpoints.start and .end as weights")
 
     def _called(self, weights: torch.Tensor) -> torch.Tensor:
-        with seeded(self._seed, self.device), blamed(self.called):
+        with seeded(self._seed, self.device), errors_named(self.called):
             loss = self.function(weights)
         if not isinstance(loss, torch.Tensor) or loss.ndim != 0:
             shape = tuple(loss.shape) if isinstance(loss, torch.Tensor) else type(loss).__name__

@@ -16,8 +16,8 @@ import torch
 from pathsearch.errors import PathsearchError
 from pathsearch.files import places
 from pathsearch.numerics.seeds import derive
-from pathsearch.objectives.blame import blamed
 from pathsearch.objectives.seeding import seeded
+from pathsearch.objectives.users_code import errors_named
 
 IMPORT = 11  # what a seed is for
 NAMES = 12  # of a module, listed at most
@@ -36,7 +36,7 @@ def imported(target: str, option: str, folder: Path = Path()) -> Any:
         raise PathsearchError(f"{option}: {target!r} is no import string: write it as package.module:name")
     with importable(folder), seeded(derive(IMPORT), torch.device("cpu")):
         module = _module(module_name, what, folder)
-        with blamed(what, passing=()):
+        with errors_named(what, passing=()):
             value = getattr(module, name, None)
     if value is None:
         raise PathsearchError(f"{what}: {_described(module)} has no {name!r}{_instead(module, name)}")
@@ -67,7 +67,7 @@ def import_from(folder: Path) -> list[str]:
 
 def _module(name: str, what: str, folder: Path) -> Any:
     try:
-        with blamed(what, passing=(ModuleNotFoundError, SystemExit)):
+        with errors_named(what, passing=(ModuleNotFoundError, SystemExit)):
             return importlib.import_module(name)
     except SystemExit as error:
         raise PathsearchError(
@@ -76,7 +76,7 @@ def _module(name: str, what: str, folder: Path) -> Any:
         ) from error
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            with blamed(what):  # the module is there, and one that it imports is not
+            with errors_named(what):  # the module is there, and one that it imports is not
                 raise
         parent = sys.modules.get(name.rpartition(".")[0])
         taken = f"; {_described(parent)} has been found" if parent else ""

@@ -13,14 +13,14 @@ from torch.func import functional_call, grad_and_value, vmap
 from pathsearch.errors import PathsearchError
 from pathsearch.numerics.seeds import Key, derive
 from pathsearch.objectives.batches import Batches
-from pathsearch.objectives.blame import blamed
 from pathsearch.objectives.carrier import Carrier, State, cast, dense, same
 from pathsearch.objectives.data import Data
-from pathsearch.objectives.losses import LOSSES, classes, refuse_outputs
 from pathsearch.objectives.memory import allocations
 from pathsearch.objectives.probe import Probe, differ
 from pathsearch.objectives.seeding import seeded
 from pathsearch.objectives.statistics import kinds
+from pathsearch.objectives.tasks import Task, predicted, wrong
+from pathsearch.objectives.users_code import errors_named
 
 DROPOUT, INITIAL, MEASURING = 3, 4, 5  # what a seed is for
 MEASURING_CHUNK = 500  # examples at once where no gradient is needed, as far as memory suffices
@@ -46,7 +46,7 @@ class NetworkObjective:
         self,
         make: Callable[[], nn.Module],
         data: Data,
-        loss: str,
+        task: Task,
         batch: int | None,
         augment: bool,
         weight_decay: float,
@@ -73,17 +73,17 @@ class NetworkObjective:
         self.state = dict(self._carrier.made)
         self.train = Batches(data.train, batch, augment, dtype, device, data.standardise, built_in)
         self.test = Batches(data.test, None, False, dtype, device, False, built_in).normalised_like(self.train)
-        self.loss_sum = LOSSES[loss]
+        self.task = task
         self.remarks: list[str] = []
         """Lines worth telling the user that came up; who drives the objective takes them out."""
         self._said: set[str] = set()
         self._adopted: set[str] = set()
-        self.together = 1 << 30
+        self.at_once = 1 << 30
         """Most weight vectors that `losses_and_gradients` has memory for, as far as is known."""
         self.chunk = min(MEASURING_CHUNK, max(len(self.train), len(self.test)))
         """Most examples at once in measuring, as far as is known."""
         self._batch: tuple[Key, tuple[Tensor, Tensor]] | None = None
-        self._try(loss, data.outputs)
+        self._try(data.outputs)
         probe = self._probe()
         self._kinds = kinds(probe)
         self._stateless = probe.stateless()
@@ -182,11 +182,11 @@ class NetworkObjective:
         if self.test.targets.is_floating_point():
             return None
 
-        def predicted(chunk: int) -> Tensor:
+        def classes(chunk: int) -> Tensor:
             state = self._estimated(weights, chunk)
-            return torch.cat([classes(out) for out, _ in self._outputs(weights, state, self.test, chunk)])
+            return torch.cat([predicted(out) for out, _ in self._outputs(weights, state, self.test, chunk)])
 
-        return np.asarray(self._fitting(predicted).cpu().numpy(), dtype=np.int64)
+        return np.asarray(self._fitting(classes).cpu().numpy(), dtype=np.int64)
 
     def reestimated(self, weights: Tensor) -> State:
         """The state with statistics averaged over the training set, un-augmented, dropout off."""
@@ -274,15 +274,11 @@ class NetworkObjective:
     def _measured(self, weights: Tensor, state: State, chunk: int) -> dict[str, float]:
         found: dict[str, float] = {}
         for name, split in (("train", self.train), ("test", self.test)):
-            loss, wrong = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64)
-            loss, wrong = loss.to(self.device), wrong.to(self.device)
+            loss, errors = torch.zeros(2, dtype=torch.float64, device=self.device)
             for outputs, targets in self._outputs(weights, state, split, chunk):
-                loss += self.loss_sum(outputs, targets).double()
-                if targets.is_floating_point():
-                    wrong += torch.nan
-                else:
-                    wrong += (classes(outputs) != targets).sum()
-            found[f"{name}_loss"], found[f"{name}_error"] = float(loss) / len(split), float(wrong) / len(split)
+                loss += self.task.loss(outputs, targets).double()
+                errors += wrong(outputs, targets)
+            found[f"{name}_loss"], found[f"{name}_error"] = float(loss) / len(split), float(errors) / len(split)
         found["train_loss_l2"] = found["train_loss"] + float(self._penalty(weights))
         return found
 
@@ -292,13 +288,13 @@ class NetworkObjective:
                 outputs = self._carrier.run(inputs, derive(MEASURING, number))
             yield outputs, targets
 
-    def _try(self, loss: str, classes: int) -> None:
+    def _try(self, classes: int) -> None:
         """Raise PathsearchError where the network does not give one row of outputs for each example."""
         inputs, targets = self.train.first(2)
         made = self.flat(dict(self._carrier.trained))
         with torch.no_grad(), self._carrier.holding(made, self.state), self._carrier.measuring():
             outputs = self._carrier.run(inputs, derive(MEASURING, 0))
-        refuse_outputs(outputs, targets, loss, classes)
+        self.task.refuse_outputs(outputs, targets, classes)
 
     def _probe(self) -> Probe:
         inputs, _ = self.train.first(min(PROBED, self.train.size))
@@ -322,18 +318,18 @@ class NetworkObjective:
             return mean_loss(self._carrier.given(inputs), targets)
 
     def _forward_loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        return self.loss_sum(self.module(inputs), targets) / len(targets)
+        return self.task.loss(self.module(inputs), targets) / len(targets)
 
     def _mean_loss(self, views: list[Tensor], state: State, inputs: Tensor, targets: Tensor) -> Tensor:
         """As `_forward_loss`, without the module's own tensors: what vmap and torch.compile can do."""
         copies = {name: each.clone() for name, each in state.items()}  # a pass may write to them
         outputs = functional_call(self.module, {**dict(zip(self.names, views)), **copies}, (inputs,))
-        return self.loss_sum(outputs, targets) / len(targets)
+        return self.task.loss(outputs, targets) / len(targets)
 
     def _refuse_stateful(self) -> None:
         if not self._stateless:
             raise PathsearchError(
-                "the network refers to its parameters in a way that allows no other holder.stack than loop"
+                "the network refers to its parameters in a way that allows no other holder.gradients than loop"
             )
 
     def _penalty(self, weights: Tensor) -> Tensor:
@@ -354,6 +350,6 @@ class NetworkObjective:
 
 
 def _gradient(loss: Tensor, parameters: list[Tensor]) -> Tensor:
-    with blamed("the network's gradient"), allocations():
+    with errors_named("the network's gradient"), allocations():
         parts = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
     return torch.cat([part.reshape(-1) for part in parts])

@@ -12,8 +12,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from pathsearch.errors import PathsearchError
-from pathsearch.objectives import BUILT_IN, LossSettings, ModelSettings, NetworkSettings
-from pathsearch.objectives.blame import blamed
+from pathsearch.objectives import LossSettings, ModelSettings, NetworkSettings
 from pathsearch.objectives.data import Data, Split, checked, read
 from pathsearch.objectives.data.reading import joined
 from pathsearch.objectives.data.sets import every_fifth
@@ -21,6 +20,8 @@ from pathsearch.objectives.device import prepare
 from pathsearch.objectives.imports import importable, imported
 from pathsearch.objectives.models import MODELS
 from pathsearch.objectives.network import NetworkObjective
+from pathsearch.objectives.tasks import TASKS
+from pathsearch.objectives.users_code import errors_named
 
 
 class Make(Protocol):
@@ -43,7 +44,7 @@ class Model:
 def declared(settings: NetworkSettings, device: torch.device, folder: Path) -> NetworkObjective:
     """What a configuration in `folder` says."""
     with importable(folder):
-        with blamed("objective.data", passing=()):
+        with errors_named("objective.data", passing=()):
             data = settings.data.load(folder)
         return network(settings, model_of(settings.model, folder), data, settings.data.augment, device)
 
@@ -51,9 +52,9 @@ def declared(settings: NetworkSettings, device: torch.device, folder: Path) -> N
 def network(options: LossSettings, model: Model, data: Data, augment: bool, device: torch.device) -> NetworkObjective:
     """The loss of a network on data."""
     prepare(options.precision)
-    dtype = getattr(torch, options.dtype)
-    with blamed("objective.data", passing=()):
-        data = checked(data, options.loss, dtype)
+    task, dtype = TASKS[options.loss], getattr(torch, options.dtype)
+    with errors_named("objective.data", passing=()):
+        data = checked(data, task, dtype)
     inputs = data.train.inputs
     if augment and inputs.ndim != 4:
         shape = tuple(inputs.shape[1:])
@@ -63,13 +64,12 @@ def network(options: LossSettings, model: Model, data: Data, augment: bool, devi
         data = _real(data, dtype)
     elif not inputs.is_floating_point():
         called += f", whose inputs are {inputs.dtype} as the data set gives them,"
-    outputs = 1 if options.loss == "mse" and data.outputs <= 2 else data.outputs
-    make = partial(model.make, shape=tuple(inputs.shape[1:]), outputs=outputs)
-    with blamed(called):
+    make = partial(model.make, shape=tuple(inputs.shape[1:]), outputs=task.outputs(data.outputs))
+    with errors_named(called):
         objective = model.kind(
             make,
             data,
-            options.loss,
+            task,
             options.batch,
             augment,
             options.weight_decay,
@@ -86,7 +86,7 @@ def network(options: LossSettings, model: Model, data: Data, augment: bool, devi
 def model_of(settings: ModelSettings, folder: Path) -> Model:
     """A network by its name; raises PathsearchError where it cannot be imported."""
     name, called = settings.name, f"objective.model {settings.name}"
-    if name in BUILT_IN:
+    if name in MODELS:
         return Model(partial(MODELS[name], **settings.args), called, built_in=True)
     return Model(_without_choice(partial(imported(name, "objective.model", folder), **settings.args)), called)
 
@@ -151,7 +151,7 @@ def data_of(given: Any) -> Data:
 
 def _split(given: Any, what: str) -> Split:
     if isinstance(given, (tuple, list)) and len(given) == 2 and all(_is_array(part) for part in given):
-        with blamed(what):
+        with errors_named(what):
             inputs, targets = (torch.as_tensor(part).detach().cpu() for part in given)
         if not inputs.ndim or inputs.shape[:1] != targets.shape[:1]:
             raise PathsearchError(f"{what}: {tuple(inputs.shape)} inputs do not go with {tuple(targets.shape)} targets")

@@ -1,14 +1,22 @@
-"""Analytic surfaces with known minima and saddles; a surface is one function and one line of the table."""
+"""Analytic surfaces with known minima and saddles; a surface is one function and one entry of the table.
+
+The functions import torch only when they are called: a configuration's names are checked without it.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def muller_brown(w: Tensor) -> Tensor:
     """Müller & Brown (1979), weights (x, y)."""
+    import torch
+
     x, y = w[0], w[1]
     return (
         -200 * torch.exp(-((x - 1) ** 2) - 10 * y**2)
@@ -20,13 +28,17 @@ def muller_brown(w: Tensor) -> Tensor:
 
 def circle(w: Tensor) -> Tensor:
     """(1 − r²)² + y²/r² (E, Ren & Vanden-Eijnden 2007): the lowest path is a half circle, its saddle 1."""
+    import torch
+
     square = w[0] ** 2 + w[1] ** 2
-    # at the origin, where the quotient has no value, it counts as zero: the straight line between the minima passes it
+    # the quotient has no value at the origin, which the straight line between the minima passes: it counts as zero
     return (1 - square) ** 2 + w[1] ** 2 / square.clamp_min(torch.finfo(w.dtype).tiny)
 
 
 def leps_harmonic(w: Tensor) -> Tensor:
     """LEPS potential with a harmonic bath (Jónsson, Mills & Jacobsen 1998, model II), weights (r_AB, x)."""
+    import torch
+
     a, b, c, d, alpha, r0, r_ac, k, coupling = 0.05, 0.80, 0.05, 4.746, 1.942, 0.742, 3.742, 0.2025, 1.154
 
     def coulomb(r: Tensor | float, d: float) -> Tensor:
@@ -57,13 +69,13 @@ def two_modes(w: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Surface:
-    """A surface, the two minima a run joins unless told otherwise."""
+    """A surface and the two minima that a run joins by default."""
 
     function: Callable[[Tensor], Tensor]
     start: tuple[float, ...]
     end: tuple[float, ...]
     through: tuple[tuple[float, ...], ...] = ()
-    """points the first guess passes, where the straight line is a ridge that no force leaves"""
+    """points that the first guess passes, where no force leaves the straight line because it is a ridge"""
 
 
 SURFACES = {

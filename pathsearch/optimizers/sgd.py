@@ -5,8 +5,9 @@ from typing import Literal
 from pydantic import Field
 
 from pathsearch.numerics.basis import GEOMETRY, Array, capped, unit, widen
+from pathsearch.numerics.messages import Plan
 from pathsearch.numerics.schedules import SCHEDULES
-from pathsearch.optimizers.rules import Memory, Plan
+from pathsearch.optimizers.memory import Memory
 from pathsearch.settings import Settings
 
 Schedule = Literal["constant", "step", "cosine", "one-cycle", "garipov"]

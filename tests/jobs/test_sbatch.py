@@ -3,11 +3,11 @@
 import pytest
 
 from pathsearch.errors import PathsearchError
-from pathsearch.jobs.profiles import profile
+from pathsearch.jobs.profiles import cluster_profile
 
 
 def options(**given):
-    return profile({"sbatch": given}, {}, "p.yaml").sbatch
+    return cluster_profile({"sbatch": given}, {}, "p.yaml").sbatch
 
 
 def test_options_by_sbatchs_names():
@@ -49,7 +49,7 @@ def test_values_that_would_be_more_than_a_value(value):
     with pytest.raises(PathsearchError, match=r"sbatch: the value of comment has .*, which is nothing for a job's"):
         options(comment=value)
     with pytest.raises(PathsearchError, match="partition: the value of partition has"):
-        profile({"partition": value}, {}, "options")
+        cluster_profile({"partition": value}, {}, "options")
 
 
 def test_an_option_twice():

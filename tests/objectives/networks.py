@@ -11,6 +11,7 @@ from torch.nn.utils import parametrizations, prune
 
 from pathsearch.objectives.data import Data, Split
 from pathsearch.objectives.network import NetworkObjective
+from pathsearch.objectives.tasks import TASKS
 
 CPU = torch.device("cpu")
 
@@ -25,7 +26,7 @@ DATA = Data(images(), images(33, seed=1), 4)
 
 
 def objective(make, data=DATA, loss="cross_entropy", batch=None, augment=False, decay=0.0, dtype=torch.float64):
-    return NetworkObjective(make, data, loss, batch, augment, decay, dtype, CPU)
+    return NetworkObjective(make, data, TASKS[loss], batch, augment, decay, dtype, CPU)
 
 
 def scaled(split, by=DATA.train):

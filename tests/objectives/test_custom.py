@@ -7,6 +7,7 @@ from PIL import Image
 
 from pathsearch.errors import PathsearchError
 from pathsearch.objectives.data import Custom, Data, checked, read
+from pathsearch.objectives.tasks import TASKS
 
 
 class Squares(torch.utils.data.Dataset):
@@ -110,7 +111,7 @@ def test_memory_that_is_used_again_and_mixed_types():
 
 def test_boolean_targets_are_two_classes():
     split = read(Items([(torch.zeros(2), True), (torch.ones(2), np.False_)]), "x")
-    data = checked(Data(split, split, 1), "cross_entropy")
+    data = checked(Data(split, split, 1), TASKS["cross_entropy"])
     assert data.train.targets.tolist() == [1, 0]
     assert data.train.targets.dtype == torch.int64
     assert data.outputs == 2

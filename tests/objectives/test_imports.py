@@ -8,9 +8,9 @@ import torch
 from pathsearch.errors import PathsearchError, described
 from pathsearch.numerics.seeds import Key
 from pathsearch.objectives import CallableSettings, NetworkSettings
-from pathsearch.objectives.blame import blamed
 from pathsearch.objectives.function import FunctionObjective
 from pathsearch.objectives.imports import importable, imported
+from pathsearch.objectives.users_code import errors_named
 
 CPU = torch.device("cpu")
 
@@ -76,21 +76,21 @@ def test_errors_in_a_line(error, says):
 
 
 @pytest.mark.parametrize("error", [SystemExit(2), GeneratorExit(), Mute(), RuntimeError("x")])
-def test_whatever_is_raised_is_blamed_with_its_line(error):
+def test_whatever_is_raised_is_named_with_its_line(error):
     says = rf"it raised {type(error).__name__}.* \(.*test_imports\.py, line \d+\)$"
-    with pytest.raises(PathsearchError, match=says), blamed("it"):
+    with pytest.raises(PathsearchError, match=says), errors_named("it"):
         raise error
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), MemoryError(), torch.OutOfMemoryError(), PathsearchError("x")])
 def test_what_is_no_fault_of_the_code_passes(error):
-    with pytest.raises(type(error)) as caught, blamed("it"):
+    with pytest.raises(type(error)) as caught, errors_named("it"):
         raise error
     assert caught.value is error
 
 
 def test_lines_of_libraries_are_not_named():
-    with pytest.raises(PathsearchError, match=r"test_imports\.py, line \d+\)$"), blamed("it"):
+    with pytest.raises(PathsearchError, match=r"test_imports\.py, line \d+\)$"), errors_named("it"):
         torch.zeros(2) @ torch.zeros(3)
 
 

@@ -12,6 +12,7 @@ from pathsearch.errors import PathsearchError
 from pathsearch.numerics.seeds import Key
 from pathsearch.objectives.data import Data, Digits, Moons, Split, checked
 from pathsearch.objectives.models import MODELS
+from pathsearch.objectives.tasks import TASKS
 from tests.objectives.networks import DATA, images, objective, scaled
 
 
@@ -238,8 +239,8 @@ def test_networks_that_cannot_work_are_refused(case):
 
 def test_data_are_checked_and_their_classes_made_integers():
     few = Data(Split(DATA.train.inputs, DATA.train.targets.int()), images(20, 6, seed=5), 4)
-    assert checked(few, "cross_entropy").train.targets.dtype == torch.int64
-    assert checked(few, "cross_entropy").outputs == 6
+    assert checked(few, TASKS["cross_entropy"]).train.targets.dtype == torch.int64
+    assert checked(few, TASKS["cross_entropy"]).outputs == 6
     split = DATA.test
     bad = {
         "the targets are real": Split(split.inputs, split.targets.float()),
@@ -249,7 +250,7 @@ def test_data_are_checked_and_their_classes_made_integers():
     }
     for says, test in bad.items():
         with pytest.raises(PathsearchError, match=says):
-            checked(Data(DATA.train, test, 4), "cross_entropy")
+            checked(Data(DATA.train, test, 4), TASKS["cross_entropy"])
 
 
 def test_what_is_no_module_is_refused():

@@ -10,7 +10,6 @@ import yaml
 from pathsearch.declared import Member, of_field, takes
 from pathsearch.errors import PathsearchError
 from pathsearch.jobs import profiles
-from pathsearch.objectives import BUILT_IN
 from pathsearch.objectives.models import MODELS
 from pathsearch.run import config, options
 from pathsearch.run.settings import RunSettings
@@ -93,8 +92,10 @@ def test_the_schema_takes_what_the_program_takes():
         assert not validator.is_valid(yaml.safe_load(text))
 
 
-def test_names_of_built_in_networks():
-    assert tuple(MODELS) == BUILT_IN
+def test_names_of_built_in_networks(capsys):
+    assert f"one of {', '.join(MODELS)}, or package.module:Class" in " ".join(
+        shown("objective.model.name", capsys).split()
+    )
 
 
 # words that pydantic's messages have, and the tags of its unions
@@ -139,10 +140,10 @@ def test_nothing_is_refused_in_words_of_pydantic(part):
 
 def test_profiles_are_refused_in_the_same_words():
     said = []
-    for name in [*profiles.Profile.model_fields, "nosuch"]:
+    for name in [*profiles.ClusterProfile.model_fields, "nosuch"]:
         for wrong in WRONG:
             try:
-                profiles.profile({name: wrong}, {}, "gpu.yaml")
+                profiles.cluster_profile({name: wrong}, {}, "gpu.yaml")
             except PathsearchError as error:
                 said.append(str(error).partition("(there are")[0])  # the names of sbatch's options are its own
     assert not [line for line in said if any(word in line for word in PYDANTICS)]

@@ -29,7 +29,7 @@ def undisturbed(tmp_path_factory):
     return folder / "run"
 
 
-def test_a_warning_has_two_nodes_go_on_in_another_turn(slurm, undisturbed, tmp_path):
+def test_a_warning_has_two_nodes_go_on_in_another_attempt(slurm, undisturbed, tmp_path):
     pathsearch("submit", "slow.yaml", *TWO, "--out", "run", cwd=tmp_path, NAP="0.3", **slurm)
     run = tmp_path / "run"
     stepped(run)
@@ -41,7 +41,7 @@ def test_a_warning_has_two_nodes_go_on_in_another_turn(slurm, undisturbed, tmp_p
     until(lambda: "is requeued" in log(run), 60, lambda: log(run))
     hurry(tmp_path)
     finished(run)
-    assert statuses([run])[0].turns == 2
+    assert statuses([run])[0].attempts == 2
     # it was asked between two steps and stopped after the one under way: nothing of it is lost
     stopped, begun = (re.search(pattern, log(run)) for pattern in (r"at step (\d+)", r"continues after (\d+) steps"))
     assert before <= int(stopped[1]) <= before + 10
@@ -57,7 +57,7 @@ def test_a_job_of_higher_priority_takes_the_nodes_for_a_while(slurm, undisturbed
     until(lambda: "SIGUSR2" in log(run), 60, lambda: log(run))
     hurry(tmp_path)
     finished(run)
-    assert statuses([run])[0].turns == 2
+    assert statuses([run])[0].attempts == 2
     same(run, undisturbed)
 
 
@@ -66,13 +66,13 @@ def test_the_end_of_the_time(slurm, undisturbed, tmp_path):
     pathsearch("submit", "slow.yaml", "--cluster", "short.yaml", "--out", "run", cwd=tmp_path, NAP="0.1", **slurm)
     run = tmp_path / "run"
     until(lambda: "is requeued" in log(run), 90, lambda: log(run))
-    first = records.turns(run)[0]
+    first = records.attempts(run)[0]
     assert first.outcome == "requeued"
     assert first.ended - first.began < 60
     hurry(tmp_path)
     assert statuses([run])[0].state != "TIMEOUT"
     finished(run)
-    assert len(list(run.glob("jobs/turn-*"))) >= 2
+    assert len(list(run.glob("jobs/attempt-*"))) >= 2
     same(run, undisturbed)
 
 
@@ -91,7 +91,7 @@ def test_a_node_dies(slurm, slurm_host, undisturbed, tmp_path):
         until(lambda: state(run) == "PENDING", 60, lambda: str(statuses([run])))
     hurry(tmp_path)
     finished(run)
-    assert statuses([run])[0].turns == 2
+    assert statuses([run])[0].attempts == 2
     same(run, undisturbed)
     for folder in folders:  # a node that died cannot tidy up
         shutil.rmtree(folder, ignore_errors=True)

@@ -33,7 +33,7 @@ def test_endpoints_are_trained_once_and_an_array_waits_for_them(slurm, tmp_path)
     ends = storage.read_vectors(trained)[0]
     for run in runs:
         np.testing.assert_array_equal(storage.read_vectors(run)[0][[0, -1]], ends)
-        assert statuses([run])[0].turns == 1
+        assert statuses([run])[0].attempts == 1
     pathsearch("run", "small.yaml", "method.name=bezier", "--out", "alone", cwd=tmp_path)
     same(runs[1], tmp_path / "alone")
 

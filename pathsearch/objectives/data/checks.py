@@ -7,12 +7,13 @@ from torch import Tensor
 
 from pathsearch.errors import PathsearchError
 from pathsearch.objectives.data.sets import Data, Split
+from pathsearch.objectives.tasks import TASKS, Task
 
 CHUNK = 1000  # examples looked at at once
 MOST_CLASSES = 100_000
 
 
-def checked(data: Data, loss: str, dtype: torch.dtype = torch.float64) -> Data:
+def checked(data: Data, task: Task, dtype: torch.dtype = torch.float64) -> Data:
     """The same data with classes as int64; raises PathsearchError where a network could not be trained on them.
 
     `dtype`: what floating-point numbers are to be cast to, in which they must be finite.
@@ -22,8 +23,9 @@ def checked(data: Data, loss: str, dtype: torch.dtype = torch.float64) -> Data:
         _shaped(split, name)
         _finite(split.inputs, "an input", name, dtype)
         _finite(split.targets, "a target", name, dtype)
-    if loss == "cross_entropy" and any(split.targets.is_floating_point() for split in splits.values()):
-        raise PathsearchError("the targets are real numbers: set objective.loss=mse, or give integer classes")
+    if not task.numbers and any(split.targets.is_floating_point() for split in splits.values()):
+        fitting = " or ".join(name for name, other in TASKS.items() if other.numbers)
+        raise PathsearchError(f"the targets are real numbers: set objective.loss={fitting}, or give integer classes")
     _alike(data)
     if data.train.targets.is_floating_point():
         return _remarked(data)

@@ -33,17 +33,17 @@ class Custom(Settings):
     def load(self, folder: Path = Path()) -> Data:
         import torch
 
-        from pathsearch.objectives.blame import blamed
         from pathsearch.objectives.data.reading import joined, read
         from pathsearch.objectives.imports import imported
         from pathsearch.objectives.seeding import seeded
+        from pathsearch.objectives.users_code import errors_named
 
         what = f"objective.data.target {self.target}"
         make = imported(self.target, "objective.data.target", folder)
         splits = []
         for part, name, arguments in ((TRAIN, "train_args", self.train_args), (TEST, "test_args", self.test_args)):
             with seeded(derive(READING, part), torch.device("cpu")):
-                with blamed(f"{what}, made with {name} {arguments},", passing=()):
+                with errors_named(f"{what}, made with {name} {arguments},", passing=()):
                     dataset = make(**arguments)
                 splits.append(read(dataset, what))
         return joined(*splits)

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from pathsearch.errors import PathsearchError
-from pathsearch.objectives.blame import blamed
 from pathsearch.objectives.data import cache
+from pathsearch.objectives.users_code import errors_named
 
 DECODING = 2  # raised whenever the same files come out otherwise: what older versions keep is not used then
 
@@ -34,7 +34,7 @@ def decoded(files: list[str], size: int | None) -> NDArray[np.uint8]:
     """As `pictures`, without a cache."""
     pixels: NDArray[np.uint8] | None = None
     for n, file in enumerate(files):
-        with blamed(f"picture {file} of objective.data", passing=()):
+        with errors_named(f"picture {file} of objective.data", passing=()):
             picture = _decoded(file, size)
         if pixels is None:
             pixels = np.empty((len(files), 3, *picture.shape[:2]), np.uint8)

@@ -9,8 +9,8 @@ from torch.utils.data import IterableDataset
 
 from pathsearch.errors import PathsearchError
 from pathsearch.numerics.native import native
-from pathsearch.objectives.blame import blamed
 from pathsearch.objectives.data.sets import Data, Split
+from pathsearch.objectives.users_code import errors_named
 
 
 def joined(train: Split, test: Split) -> Data:
@@ -25,19 +25,19 @@ def read(dataset: Any, what: str) -> Split:
         raise PathsearchError(
             f"{what} gives a {type(dataset).__name__}, and must give a Dataset with __len__ and __getitem__"
         )
-    with blamed(f"len of {what}", passing=()):
+    with errors_named(f"len of {what}", passing=()):
         count = len(dataset)
     if not count:
         raise PathsearchError(f"the data set of {what} is empty")
     inputs, targets = _Column(count), _Column(count)
     for n in range(count):
         item = f"item {n} of {what}"
-        with blamed(item, passing=()):
+        with errors_named(item, passing=()):
             value = dataset[n]
         if not isinstance(value, (tuple, list)) or len(value) != 2:
             said = f"{type(value).__name__} of {len(value)}" if hasattr(value, "__len__") else type(value).__name__
             raise PathsearchError(f"{item} is a {said}, and must be a pair (input, target)")
-        with blamed(item, passing=()):
+        with errors_named(item, passing=()):
             inputs.put(n, _tensor(value[0], f"the input of {item}"), item)
             targets.put(n, _number(value[1], f"the target of {item}"), item)
     return Split(inputs.values, targets.values)

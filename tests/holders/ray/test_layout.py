@@ -28,7 +28,7 @@ def sleeper(slow_pid):
 
 @pytest.fixture(scope="module")
 def holder(ray_cluster):
-    holder = RayHolder(partial(sleeper, 0), ("loss",), HolderSettings(name="ray", actors=3))
+    holder = RayHolder(partial(sleeper, 0), HolderSettings(name="ray", actors=3))
     yield holder
     holder.close()
 

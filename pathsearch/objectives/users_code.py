@@ -1,4 +1,4 @@
-"""Errors of a user's code or files, said as ours."""
+"""Errors that a user's code or files raise, turned into errors of this program."""
 
 import os
 import sysconfig
@@ -17,15 +17,16 @@ NOT_THEIRS = tuple(
     os.path.join(folder, "")
     for folder in (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), Path(__file__).resolve().parents[1])
 )
-"""Folders of code that is no user's."""
+"""Folders that hold no code of users."""
 
 
 @contextmanager
-def blamed(what: str, passing: tuple[type[BaseException], ...] = OUT_OF_MEMORY) -> Iterator[None]:
-    """Turn whatever a user's code or file raises into a PathsearchError that names `what` and the line at fault.
+def errors_named(what: str, passing: tuple[type[BaseException], ...] = OUT_OF_MEMORY) -> Iterator[None]:
+    """Turn what the code inside raises into a PathsearchError that names `what`, and the user's file and line.
 
-    Not a KeyboardInterrupt, and not what is of a kind in `passing`: by default lack of memory, for which the caller
-    may know a remedy. SystemExit and its like count as errors: a user's code does not end the program.
+    KeyboardInterrupt and the kinds in `passing` pass as they are. By default these are the errors of memory, for which
+    the caller may know a remedy. SystemExit and its like count as errors: a user's code does not end the program.
+    Raises MachineLost where the device has failed.
     """
     ours: tuple[type[BaseException], ...] = (PathsearchError, KeyboardInterrupt, *passing)
     try:
@@ -39,7 +40,7 @@ def blamed(what: str, passing: tuple[type[BaseException], ...] = OUT_OF_MEMORY) 
 
 
 def _place(error: BaseException) -> str:
-    """File and line of the user's where an error comes from, in brackets, or nothing."""
+    """The last file and line of the user's on the way to an error, in brackets; empty where there is none."""
     place = None
     if isinstance(error, SyntaxError) and error.filename:
         place = error.filename, error.lineno
