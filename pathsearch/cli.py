@@ -1,4 +1,4 @@
-"""The command line: `pathsearch run | show | plot | configs | options | bench`, and the commands on jobs.
+"""The command line: `pathsearch run | train | extend | show | plot | configs | options | bench`, and those on jobs.
 
 Commands import what they need themselves: torch takes two seconds, which those that only look do without.
 """
@@ -14,7 +14,7 @@ import typer
 from pydantic import ValidationError
 from typer.core import TyperGroup
 
-from pathsearch import cli_extend, cli_jobs
+from pathsearch import cli_extend, cli_jobs, cli_train
 from pathsearch.errors import PathsearchError, described, one_line
 from pathsearch.files import expanded
 from pathsearch.jobs import work
@@ -23,7 +23,7 @@ from pathsearch.run.stop import signals
 from pathsearch.settings import one_of
 
 if TYPE_CHECKING:
-    from pathsearch.run.settings import RunSettings
+    from pathsearch.run.settings import Asked, RunSettings
 
 USAGE = 2  # exit status where the command line itself is wrong
 WRONG_USAGE = typer.BadParameter.__mro__[1]  # the exception of all kinds of it; typer has a copy of click or click
@@ -83,11 +83,12 @@ def options_of_all(
 def run(
     arguments: cli_jobs.Arguments = None,
     out: cli_jobs.Out = None,
+    minima: cli_jobs.Minima = None,
 ) -> None:
     """Find a path, measure it against the straight line, keep it. Started again, it continues."""
     name, overrides = cli_jobs.named(arguments)
     with signals() as stop:
-        found = work.run(cli_jobs.folder_of(name, out), lambda: (*_loaded(name, overrides), False), stop)
+        found = work.run(cli_jobs.folder_of(name, out), lambda: _asked(name, overrides, minima), stop)
     if found is not None:
         from pathsearch.run.finish import finish
 
@@ -189,7 +190,7 @@ def measure_speed(
 
     from pathsearch.cost import coordination as sleeping
     from pathsearch.cost import network
-    from pathsearch.cost.figures import rounded
+    from pathsearch.cost.rounding import rounded
     from pathsearch.machine import cores
     from pathsearch.objectives import importable
 
@@ -210,6 +211,12 @@ def _loaded(name: str, overrides: list[str]) -> tuple["RunSettings", Path]:
     return config.load(name, overrides)
 
 
+def _asked(name: str, overrides: list[str], minima: Path | None) -> "Asked":
+    from pathsearch.run.settings import Asked
+
+    return Asked(*_loaded(name, overrides), store=minima)
+
+
 def _counts(said: str) -> list[int]:
     if not all(part.isdigit() and int(part) for part in said.split(",")):
         raise PathsearchError(f"--actors {said}: write numbers as 1,2,4")
@@ -218,6 +225,7 @@ def _counts(said: str) -> list[int]:
 
 cli_jobs.add_to(app)
 app.command()(cli_extend.extend)
+app.command()(cli_train.train)
 
 
 def main() -> None:

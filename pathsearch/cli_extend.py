@@ -9,7 +9,7 @@ from pathsearch.jobs import work
 from pathsearch.run.stop import signals
 
 if TYPE_CHECKING:
-    from pathsearch.run.extend import Asked
+    from pathsearch.run.settings import Asked
 
 Changes = Annotated[
     Optional[list[str]], typer.Argument(metavar="[KEY=VALUE]...", help="steps=+1000, steps=5000, tolerance=1e-4.")

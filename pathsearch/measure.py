@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -56,21 +56,21 @@ Known = dict[bytes, dict[str, float]]
 """Points by the bytes of their mixture, every metric of each."""
 
 
-class Measures(Protocol):
+class Asked(Protocol):
     """What a profile needs of a holder."""
 
-    def measure(self, mixture: Array) -> dict[str, Array]:
-        """Every metric [T] at mixtures [T, N] of the pivots."""
+    def ask(self, name: str, mixture: Array) -> list[Any]:
+        """Answers [T] to a question at mixtures [T, N] of the pivots."""
 
 
 class Remembered:
-    """A holder's `measure` that asks for no point twice: what is known may come from an earlier process."""
+    """A holder that measures no point twice: what is known of points may come from an earlier process."""
 
     def __init__(self, holder: Holder, known: Known, tick: Callable[[int], None]) -> None:
         self._holder, self.known, self._tick = holder, known, tick
 
-    def measure(self, mixture: Array) -> dict[str, Array]:
-        """As the holder's; a row of `mixture` is what a point is known by."""
+    def ask(self, name: str, mixture: Array) -> list[dict[str, float]]:
+        """As the holder's, for the one question whose answers are known; a point is known by its row of `mixture`."""
         keys = [row.tobytes() for row in np.ascontiguousarray(mixture)]
         new = [i for i, key in enumerate(keys) if key not in self.known and key not in keys[:i]]
 
@@ -80,16 +80,14 @@ class Remembered:
 
         self._tick(len(keys) - len(new))
         if new:
-            self._holder.measure(mixture[new], learn)
-        metrics = self.known[keys[0]]
-        return {name: np.array([self.known[key][name] for key in keys]) for name in metrics}
+            self._holder.ask(name, mixture[new], tick=learn)
+        return [self.known[key] for key in keys]
 
 
 def kept_points(known: Known, pivots: int) -> dict[str, Array]:
     """What is known, as arrays to keep: mixture [n, N] and every metric [n]."""
     mixture = np.array([np.frombuffer(key) for key in known]).reshape(-1, pivots)
-    found = list(known.values())
-    return {"mixture": mixture, **{name: np.array([point[name] for point in found]) for name in found[0]}}
+    return {"mixture": mixture, **_columns(list(known.values()))}
 
 
 def known_points(arrays: dict[str, Array]) -> Known:
@@ -99,14 +97,14 @@ def known_points(arrays: dict[str, Array]) -> Known:
     return {key: {name: float(values[i]) for name, values in metrics.items()} for i, key in enumerate(keys)}
 
 
-def measured_path(holder: Measures, curve: str, products: Array, points: int, tolerance: float | None) -> Profile:
+def measured_path(holder: Asked, curve: str, products: Array, points: int, tolerance: float | None) -> Profile:
     """The profile of the holder's path; tolerance as in `_measured`."""
     pivots = len(products)
     start = profiles.measuring_points(pivots, points)
     return _measured(holder, lambda t: CURVES[curve](t, pivots), start, products, tolerance)
 
 
-def measured_line(holder: Measures, products: Array, points: int, tolerance: float | None) -> Profile:
+def measured_line(holder: Asked, products: Array, points: int, tolerance: float | None) -> Profile:
     """The profile of the straight line between the first and the last pivot."""
 
     def ends(t: Array) -> Array:
@@ -118,7 +116,7 @@ def measured_line(holder: Measures, products: Array, points: int, tolerance: flo
 
 
 def _measured(
-    holder: Measures,
+    holder: Asked,
     mixture: Callable[[Array], Array],
     t: Array,
     products: Array,
@@ -128,14 +126,14 @@ def _measured(
 
     None stands for a thousandth of the loss's range along this path.
     """
-    metrics = holder.measure(mixture(t))
+    metrics = _columns(holder.ask("measure", mixture(t)))
     for _ in range(ROUNDS):
         loss = next(iter(metrics.values()))
         allowed = 1e-3 * float(np.ptp(loss)) if tolerance is None else tolerance
         new = np.setdiff1d(profiles.bracket_midpoints(t, loss), t)
         if profiles.saddle_uncertainty(loss) <= allowed or not len(new) or not np.isfinite(loss).all():
             break
-        found = holder.measure(mixture(new))
+        found = _columns(holder.ask("measure", mixture(new)))
         order = np.argsort(np.concatenate([t, new]))
         t = np.concatenate([t, new])[order]
         metrics = {name: np.concatenate([values, found[name]])[order] for name, values in metrics.items()}
@@ -143,7 +141,7 @@ def _measured(
     return Profile(t, arc, metrics, profiles.saddle_uncertainty(next(iter(metrics.values()))))
 
 
-def measured_plane(holder: Measures, curve: str, products: Array, grid: int) -> Plane | None:
+def measured_plane(holder: Asked, curve: str, products: Array, grid: int) -> Plane | None:
     """Losses on a grid × grid plane around the path; None where start, end and middle lie on one line."""
     pivots = len(products)
     path = CURVES[curve](np.linspace(0.0, 1.0, 10 * (pivots - 1) + 1), pivots)
@@ -162,8 +160,8 @@ def measured_plane(holder: Measures, curve: str, products: Array, grid: int) -> 
     aside = aside / height
 
     shadow: dict[str, Array] = {}
-    for name, points in (("path", path), ("pivots", np.eye(pivots))):
-        offsets = points.copy()
+    for name, those in (("path", path), ("pivots", np.eye(pivots))):
+        offsets = those.copy()
         offsets[:, 0] -= 1.0
         x, y = offsets @ products @ along, offsets @ products @ aside
         squares = np.einsum("pj,jk,pk->p", offsets, products, offsets)
@@ -175,7 +173,8 @@ def measured_plane(holder: Measures, curve: str, products: Array, grid: int) -> 
     cells = x[None, :, None] * along + y[:, None, None] * aside
     cells[..., 0] += 1.0
     # a band's pivots lie elsewhere, a curve's bend points not even on the path: their losses are their own
-    metrics = holder.measure(np.concatenate([cells.reshape(-1, pivots), np.eye(pivots)]))
+    points = np.concatenate([cells.reshape(-1, pivots), np.eye(pivots)])
+    metrics = _columns(holder.ask("measure", points))
     shadow["pivots_loss"] = next(iter(metrics.values()))[grid * grid :]
     shaped = {name: values[: grid * grid].reshape(grid, grid) for name, values in metrics.items()}
     return Plane(x, y, shaped, shadow)
@@ -183,8 +182,13 @@ def measured_plane(holder: Measures, curve: str, products: Array, grid: int) -> 
 
 def disagreement(holder: Holder, pivots: int) -> float | None:
     """Share of test examples to which the two endpoints give different classes; None without classes."""
-    classes = holder.predictions(np.eye(pivots)[[0, -1]])
-    return None if classes is None else float(np.mean(classes[0] != classes[1]))
+    first, last = holder.ask("predictions", np.eye(pivots)[[0, -1]])
+    return None if first is None or last is None else float(np.mean(first != last))
+
+
+def _columns(points: list[dict[str, float]]) -> dict[str, Array]:
+    """Every metric [T] of T points."""
+    return {name: np.array([point[name] for point in points]) for name in points[0]}
 
 
 def _window(values: Array, half: float, grid: int) -> Array:

@@ -19,20 +19,19 @@ ROUNDING = 1e-6
 def figures(run: Run) -> dict[str, Any]:
     """Everything `pathsearch show --json` prints; what is not measured yet is null."""
     position, history = run.position, run.groups["history"]
-    training = run.summary["training"]
-    loss, barrier = last_step(history, training)
+    loss, barrier = last_step(history)
     found: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "file": str(run.file),
         "state": stands(run.state, run.file.parent),
         "converged": bool(position["converged"]),
         "method": run.config["method"]["name"],
-        "step": max(0, int(position["moves"]) - run.summary["training_steps"]),
+        "step": int(position["moves"]),
         "stage": _stage(run),
         "evaluations": int(position["evaluations"]),
         "parameters": int(run.shape[1]),
         "pivots": int(run.shape[0]),
-        "force": float(history["force"][-1]) if (history["stage"] >= training).any() else None,
+        "force": float(history["force"][-1]) if len(history["force"]) else None,
         "last_step": {"loss": loss, "barrier": barrier},
         "traffic": _traffic(history),
         "length": None,
@@ -42,6 +41,8 @@ def figures(run: Run) -> dict[str, Any]:
         "endpoints_as_loaded": run.summary.get("as_loaded") or None,
         "worse_than_line": worse_than_line(run),
         "warnings": warnings(run),
+        "minimum": run.summary.get("minimum"),
+        "minima": run.minima,
         "path": None,
         "linear": None,
         "origin": run.origin,
@@ -55,17 +56,38 @@ def figures(run: Run) -> dict[str, Any]:
 
 
 def table(run: Run) -> Table:
-    """Endpoints, straight line and path, a row a metric."""
+    """Endpoints, straight line and path, a row a metric; of a minimum its metrics."""
+    if "minimum" in run.summary:
+        rows = _rows("", ("minimum",))
+        for metric, value in run.summary["minimum"].items():
+            rows.add_row(label(metric), _number(value, metric))
+        return rows
     shown = _summaries(run)
-    rows = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    rows.add_column("", no_wrap=True)
-    for column in ("start", "end", "line max", "barrier", "path max", "barrier"):
-        rows.add_column(column, justify="right", no_wrap=True)
+    rows = _rows("", ("start", "end", "line max", "barrier", "path max", "barrier"))
     for metric, path in shown.get("path", {}).items():
         line = shown.get("linear", {}).get(metric, {})
         values = [path["start"], path["end"], line.get("max"), line.get("barrier")]
         values += [path["max"], path["barrier"]]
         rows.add_row(label(metric), *(_number(value, metric) for value in values))
+    return rows
+
+
+def minima_table(runs: dict[str, Run]) -> Table:
+    """Finished minima by their names, a row each: steps, and every metric."""
+    metrics = list(dict.fromkeys(metric for run in runs.values() for metric in run.summary["minimum"]))
+    rows = _rows("minimum", ("steps", *(label(metric).replace(" ", "\n", 1) for metric in metrics)))
+    for name, run in runs.items():
+        values = (_number(run.summary["minimum"].get(metric), metric) for metric in metrics)
+        rows.add_row(name, str(run.position["moves"]), *values)
+    return rows
+
+
+def _rows(first: str, columns: tuple[str, ...]) -> Table:
+    """An empty table of numbers with names before them."""
+    rows = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    rows.add_column(first, no_wrap=True)
+    for column in columns:
+        rows.add_column(column, justify="right", no_wrap=True)
     return rows
 
 
@@ -137,7 +159,7 @@ def label(metric: str) -> str:
 def headline(shown: dict[str, Any]) -> str:
     """One line on how a run stands."""
     reached = "converged" if shown["converged"] else "step budget used, no convergence claimed"
-    reached = "nothing to search" if shown["method"] == "linear" else reached
+    reached = {"linear": "nothing to search", "train": "trained"}.get(shown["method"], reached)
     finished = shown["state"] == "finished"
     parts = [f"{shown['method']}: {reached if finished else shown['state'] + ', at ' + shown['stage']}"]
     if shown["worse_than_line"]:
@@ -147,7 +169,8 @@ def headline(shown: dict[str, Any]) -> str:
         loss, barrier = shown["last_step"]["loss"], shown["last_step"]["barrier"]
         beside = "" if barrier is None else f" (barrier {_number(barrier, '')})"
         parts.append(f"highest loss of the last step kept {_number(loss, '')}{beside}")
-    parts.append(f"{shown['pivots']} pivots of {shown['parameters']:,} weights")
+    count = shown["pivots"]
+    parts.append(f"{'a pivot' if count == 1 else f'{count} pivots'} of {shown['parameters']:,} weights")
     if shown["length"] and shown["chord"]:
         parts.append(f"length {shown['length'] / shown['chord']:.2f} × chord")
     if shown["traffic"] is not None:

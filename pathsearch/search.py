@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from pathsearch.errors import NotFinite, PathsearchError
-from pathsearch.holders.protocol import Holder, Traffic
-from pathsearch.methods.sampling import Sample
+from pathsearch.holders.protocol import Holder
 from pathsearch.methods.stages import Insertion, Stage
 from pathsearch.numerics import insertion
 from pathsearch.numerics.basis import AHEAD, BACK, GEOMETRY, Array
+from pathsearch.numerics.messages import Sample, Traffic
 from pathsearch.numerics.seeds import Key, derive
 from pathsearch.numerics.spacing import hats, respaced
 from pathsearch.optimizers import DETERMINISTIC, Memory
@@ -43,7 +43,7 @@ class State:
 class Step:
     """One step, before its move: `state` and the holder's vectors together are what a search goes on from.
 
-    losses [S] at path positions t [S]; `force` is the largest norm over the movable pivots, `length` that of the
+    losses [S] at path positions t [S]; `force` is the largest norm over the moving pivots, `length` that of the
     chain of pivots; `evaluations` counts this step's gradients too. `traffic` is what this step and the move before
     it sent.
     """
@@ -87,10 +87,8 @@ def search(holder: Holder, stages: list[Stage], state: State, seed: int, stochas
             )
     while state.stage < len(stages):
         stage = stages[state.stage]
-        # trainings are not counted: the same path is found whether its endpoints were trained in this run or another
-        number = sum(earlier.rows is None for earlier in stages[: state.stage])
         if not state.begun:
-            pivots = _place(holder, stage, state.pivots, derive(PROBE, seed, number))
+            pivots = _place(holder, stage, state.pivots, derive(PROBE, seed, state.stage))
             state = replace(
                 state,
                 pivots=pivots,
@@ -102,14 +100,14 @@ def search(holder: Holder, stages: list[Stage], state: State, seed: int, stochas
                 optimizer={},
             )
             holder.begin(moving(stage, pivots), stage.optimizer.state_names())
-        for step in _relax(holder, stage, state, derive(SEARCH, seed, number), stochastic):
+        for step in _relax(holder, stage, state, derive(SEARCH, seed, state.stage), stochastic):
             yield step
         state = step.stage_done()
 
 
 def moving(stage: Stage, pivots: int) -> list[int]:
-    """Indices of the pivots a stage moves."""
-    return list(stage.rows) if stage.rows is not None else list(range(1, pivots - 1))
+    """Indices of the pivots that move: all but the ends, or the only one there is."""
+    return [0] if pivots == 1 else list(range(1, pivots - 1))
 
 
 def _relax(holder: Holder, stage: Stage, state: State, seed: int, stochastic: bool) -> Iterator[Step]:
@@ -122,7 +120,7 @@ def _relax(holder: Holder, stage: Stage, state: State, seed: int, stochastic: bo
         _check_finite(losses, gram, sample, rows, f"step {step} of {stage.name}", holder.place)
         forces = method.forces(losses, gram[:, :GEOMETRY, :GEOMETRY], state.method, stochastic)
 
-        evaluations = state.evaluations + int(np.count_nonzero(sample.back.any(axis=1)))
+        evaluations = state.evaluations + int(np.count_nonzero(sample.with_gradient))
         force = float(forces.norms.max())
         # the force of a random draw may be small by chance: it says nothing of convergence
         drawn = stochastic or not sample.fixed
@@ -160,20 +158,22 @@ def _place(holder: Holder, stage: Stage, pivots: int, seed: int) -> int:
 
 
 def _shares(holder: Holder, stage: Stage) -> list[float] | None:
-    """Pivots inserted where the path is high stay there: re-spacing keeps the shares they make (AutoNEB)."""
-    if stage.insertion is None or stage.insertion.rule == "equal":
+    """The segments' shares of the length that re-spacing keeps, where inserted pivots stay where they were put."""
+    if stage.insertion is None or not insertion.RULES[stage.insertion.rule].stays:
         return None
     lengths = holder.lengths()
     return list((lengths / lengths.sum()).tolist())
 
 
-def _inserted(holder: Holder, rule: Insertion, pivots: int, seed: int) -> Array:
-    if rule.rule == "equal":
-        return insertion.equal(holder.lengths(), pivots + rule.count)
-    here, between = np.arange(pivots, dtype=float), insertion.probe_positions(pivots)
-    keys = [Key(seed, batch) for batch in range(rule.batches)]
-    losses = holder.losses(hats(np.concatenate([here, between]), pivots), keys)
-    return insertion.highest(losses[:pivots], losses[pivots:], rule.count, rule.threshold)
+def _inserted(holder: Holder, how: Insertion, pivots: int, seed: int) -> Array:
+    """Positions, on the chain of `pivots`, of those and the ones that are added."""
+    keys = [Key(seed, batch) for batch in range(how.batches)]
+
+    def losses(positions: Array) -> Array:
+        return np.array(holder.ask("loss", hats(positions, pivots), keys))
+
+    chain = insertion.Chain(pivots, holder.lengths, losses)
+    return insertion.RULES[how.rule].positions(chain, how.count, how.threshold)
 
 
 def _check_finite(

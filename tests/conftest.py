@@ -15,7 +15,8 @@ from pathsearch.methods.stages import Stage
 from pathsearch.objectives import SURFACES
 from pathsearch.objectives.function import FunctionObjective
 from pathsearch.objectives.protocol import Objective
-from pathsearch.run import config, session
+from pathsearch.run import config, whole
+from pathsearch.run.settings import Asked
 from pathsearch.run.stop import Stop
 from pathsearch.search import State, Step, search
 
@@ -94,7 +95,7 @@ class Silent:
 def finished_run(tmp_path_factory):
     """A small run from its beginning to its end, not to be changed."""
     settings, where = config.load("muller-brown", ["measure.plane=7"])
-    return session.run(settings, tmp_path_factory.mktemp("run"), where, Silent(), Stop())
+    return whole.run(Asked(settings, where), tmp_path_factory.mktemp("run"), Silent(), Stop())
 
 
 @pytest.fixture

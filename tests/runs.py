@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from pathsearch import storage
-from pathsearch.run import config, session
+from pathsearch.run import config, whole
+from pathsearch.run.settings import Asked
 from pathsearch.run.stop import Stop
 
 
@@ -44,7 +45,7 @@ def again(settings, folder, out, stop_at=None, watcher=None, stretch=False) -> s
     heard = watcher or Heard()
     if stop_at is not None:
         heard.at = ask
-    return session.run(settings, Path(out), folder, heard, stop, stretch)
+    return whole.run(Asked(settings, folder, stretch), Path(out), heard, stop)
 
 
 def assert_same(one: storage.Run, other: storage.Run):

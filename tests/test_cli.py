@@ -102,9 +102,9 @@ def test_bench_prints_its_figures(tmp_path):
     assert found["parameters"] == 64 * 16 + 16 + 160 + 10
     assert 0 < found["gradient_seconds"] < found["step_seconds"]
     assert 0 < found["outside"] < 1
-    assert set(found["ways"]) == {"loop", "vmap", "compiled"}
-    assert found["ways"]["loop"]["seconds"] > 0
-    assert found["way"] == "loop"
+    assert set(found["evaluators"]) == {"loop", "vmap", "compiled"}
+    assert found["evaluators"]["loop"]["seconds"] > 0
+    assert found["gradients"] == "loop"
     (beside,) = found["actors"]
     assert beside["actors"] == 1
     assert 0 < beside["coordinator_bytes"] < 1000 * found["images"]

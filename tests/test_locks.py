@@ -1,4 +1,5 @@
 import fcntl
+from contextlib import ExitStack
 
 import pytest
 
@@ -38,6 +39,40 @@ def test_one_process_a_folder(tmp_path, monkeypatch):
         pytest.raises(PathsearchError, match="another process is running"),
         locks.alone(tmp_path),
     ):
+        pass
+
+
+def test_waiting_for_another_process(tmp_path, monkeypatch):
+    """The other one lets go at the third call."""
+    monkeypatch.setattr(locks, "PATIENCE", 0.01)
+    other, calls = ExitStack(), []
+    other.enter_context(locks.alone(tmp_path))
+
+    def waiting():
+        calls.append(locks.stands("running", tmp_path))
+        if len(calls) == 3:
+            other.close()
+
+    with locks.alone(tmp_path, waiting):
+        assert calls == ["running"] * 3
+        with pytest.raises(PathsearchError, match="another process is running"), locks.alone(tmp_path):
+            pass
+    with locks.alone(tmp_path, waiting):  # nobody to wait for
+        assert len(calls) == 3
+
+
+def test_giving_up_the_wait(tmp_path, monkeypatch):
+    monkeypatch.setattr(locks, "PATIENCE", 0.01)
+
+    def stopped():
+        raise KeyboardInterrupt
+
+    with locks.alone(tmp_path):
+        with pytest.raises(KeyboardInterrupt), locks.alone(tmp_path, stopped):
+            pass
+        with pytest.raises(PathsearchError, match="another process is running"), locks.alone(tmp_path):
+            pass  # the first one holds it as before
+    with locks.alone(tmp_path):
         pass
 
 

@@ -127,11 +127,6 @@ def test_a_run_of_which_no_step_is_kept_is_shown(finished_run, capsys):
     assert "interrupted" in printed(run, capsys)
 
 
-def test_while_endpoints_are_trained_nothing_stands_out(finished_run):
-    run = dataclasses.replace(having(finished_run, state="running"), summary={**finished_run.summary, "training": 9})
-    assert report.figures(run)["last_step"]["barrier"] is None
-
-
 def test_a_path_in_its_plane_is_no_way_off_it(finished_run):
     assert report.figures(finished_run)["off_plane"]["max"] == pytest.approx(0.0, abs=1e-6)
     assert report.figures(having(finished_run))["off_plane"] is None

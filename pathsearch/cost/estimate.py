@@ -52,8 +52,8 @@ def operations(settings: RunSettings, folder: Path) -> Operations | None:
     )
 
 
-def estimate(settings: RunSettings, counted: Operations, gpus: int, tflops: float) -> Estimate:
-    """A run's at so many 10¹² operations a second and GPU."""
+def estimate(settings: RunSettings, counted: Operations, gpus: int, tflops: float, trains: bool = True) -> Estimate:
+    """A run's at so many 10¹² operations a second and GPU; `trains`: with the minima that it needs."""
     speed = tflops * 1e12
-    alone, together = forecasts(settings, counted.gradient / speed, 0.0, counted.point / speed, (1, gpus))
+    alone, together = forecasts(settings, counted.gradient / speed, 0.0, counted.point / speed, (1, gpus), trains)
     return Estimate(alone.device_hours * 3600 * speed, together.wall_hours, together.device_hours)

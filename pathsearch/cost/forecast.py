@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathsearch.methods.stages import Stage, lengths
 from pathsearch.numerics.balance import LOSS
 from pathsearch.optimizers import DETERMINISTIC
-from pathsearch.run import endpoints
-from pathsearch.run.settings import RunSettings
+from pathsearch.run.placement import first_pivots
+from pathsearch.run.settings import RunSettings, Trained
 from pathsearch.search import moving
 
 DEVICES = (1, 2, 4, 8)
@@ -24,22 +24,29 @@ class Forecast:
 
 
 def forecasts(
-    settings: RunSettings, gradient: float, outside: float, measuring: float, counts: Sequence[int] = DEVICES
+    settings: RunSettings,
+    gradient: float,
+    outside: float,
+    measuring: float,
+    counts: Sequence[int] = DEVICES,
+    trains: bool = True,
 ) -> list[Forecast]:
     """For so many devices each. gradient: seconds of an image's; outside: share of a step beside those; measuring:
-    seconds of one point.
+    seconds of one point; trains: with the minima that the run needs.
     """
-    stages = endpoints.training(settings.endpoints) if settings.endpoints else []
-    stages += settings.method.stages(settings.optimizer, settings.steps, settings.tolerance)
-    through = len(settings.endpoints.through) if settings.endpoints else 0
+    stages = settings.method.stages(settings.optimizer, settings.steps, settings.tolerance)
+    ends = (settings.endpoints.start, settings.endpoints.end) if settings.endpoints else ()
+    trainings = [end.train.steps for end in ends if isinstance(end, Trained) and trains]
     points = 2 * settings.measure.points + settings.measure.plane**2
     found = []
     for devices in counts:
         searching = sum(
             _slowest(stage, pivots, devices) * stage.steps
-            for stage, pivots in zip(stages, lengths(stages, 2 + through))
+            for stage, pivots in zip(stages, lengths(stages, first_pivots(settings)))
         )
-        seconds = searching * gradient / (1.0 - outside) + math.ceil(points / devices) * measuring
+        # each is trained on one device
+        training = max(trainings, default=0) if devices > 1 else sum(trainings)
+        seconds = (training + searching) * gradient / (1.0 - outside) + math.ceil(points / devices) * measuring
         found.append(Forecast(devices, seconds / 3600, devices * seconds / 3600))
     return found
 
@@ -48,6 +55,6 @@ def _slowest(stage: Stage, pivots: int, devices: int) -> float:
     """Gradients, or as much of them as losses cost, that the busiest device works out in a step."""
     fixed = isinstance(stage.optimizer, DETERMINISTIC)
     sample = stage.method.sample(pivots, moving(stage, pivots), 0, 0, fixed)
-    uphill = int(sample.back.any(axis=1).sum())
-    losses = len(sample.t) - uphill
-    return math.ceil(uphill / devices) + LOSS * losses / min(devices, max(losses, 1))
+    gradients = int(sample.with_gradient.sum())
+    losses = len(sample.t) - gradients
+    return math.ceil(gradients / devices) + LOSS * losses / min(devices, max(losses, 1))

@@ -5,20 +5,17 @@ keeps a checkpoint at the end; the peak of a run of a hundred weights, the proce
 bowl, which takes a new vector for a gradient and nothing else.
 """
 
-import re
-import resource
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from pathsearch import storage
+from pathsearch.cost.peak import peak
 from pathsearch.holders import SerialHolder
 from pathsearch.machine import prepare_torch
 from pathsearch.methods import AutoNeb, Neb
@@ -26,8 +23,8 @@ from pathsearch.methods.stages import Stage
 from pathsearch.numerics.seeds import Key
 from pathsearch.objectives.function import FunctionObjective
 from pathsearch.optimizers import Adam, Optimizer, Sgd
+from pathsearch.run import keeping
 from pathsearch.search import State, moving, search
-from pathsearch.storage.writer import Rows, Variable
 
 PARAMETERS, IMAGES, STEPS = 10_000_000, 7, 3
 SMALL = 100  # weights of a band that is nothing beside its process
@@ -65,41 +62,26 @@ def _run(case: str, parameters: int) -> None:
     for step in search(holder, stages, State(2), 0, False):
         position = step.state
     with tempfile.TemporaryDirectory(dir=".") as folder:
-        storage.write(Path(folder) / "path.h5", {}, {"band": _kept(holder, stages[-1], position.pivots)})
+        storage.write(Path(folder) / "path.h5", _kept(holder, stages[-1], position.pivots))
 
 
-def _kept(holder: SerialHolder, stage: Stage, pivots: int) -> dict[str, Variable]:
-    rows = moving(stage, pivots)
-    vectors: dict[str, list[Callable[[], Any]]] = {"weights": [partial(holder.pivot, row) for row in range(pivots)]}
-    for name in stage.optimizer.state_names():
-        vectors[name] = [partial(holder.optimizer_state, name, row) for row in rows]
-    size, kind = holder.block.objective.size, np.dtype(float)
-    return {
-        name: ((f"{name}_row", "parameter"), Rows((len(those), size), kind, partial(_asked, those)))
-        for name, those in vectors.items()
-    }
-
-
-def _asked(vectors: list[Callable[[], Any]], n: int) -> Any:
-    return vectors[n]()
+def _kept(holder: SerialHolder, stage: Stage, pivots: int) -> storage.Kept:
+    rows, objective = moving(stage, pivots), holder.block.objective
+    return storage.Kept(
+        weights=keeping.weights(objective, holder, pivots),
+        moving=rows,
+        optimizer=keeping.states(objective, holder, rows, stage.optimizer.state_names()),
+    )
 
 
 def _stages(method: Neb | AutoNeb, optimizer: Optimizer) -> list[Stage]:
     return method.stages(optimizer, STEPS, None)
 
 
-def _peak() -> int:
-    """Bytes of this process's memory at its peak."""
-    try:  # of this process alone: what getrusage says begins with what the one before it took
-        return 1024 * int(re.findall(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[0])
-    except OSError:  # macOS, where it is in bytes
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
 if __name__ == "__main__":
     if len(sys.argv) == 3:
         _run(sys.argv[1], int(sys.argv[2]))
-        print(_peak())
+        print(peak())
     else:
         print(f"{PARAMETERS:,} weights, {IMAGES} images: peak over pivots, gradients and optimiser state")
         for name in CASES:

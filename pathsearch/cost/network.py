@@ -13,16 +13,17 @@ import torch
 
 from pathsearch import storage
 from pathsearch.cost import actors
-from pathsearch.cost.figures import rounded
+from pathsearch.cost.evaluators import Timed, now, table_of, timed
 from pathsearch.cost.forecast import Forecast, forecasts
-from pathsearch.cost.ways import Timed, now, table_of, timed
+from pathsearch.cost.rounding import rounded
 from pathsearch.errors import PathsearchError
 from pathsearch.holders import HolderSettings, SerialHolder
-from pathsearch.holders.protocol import Holder, Traffic
+from pathsearch.holders.protocol import Holder
 from pathsearch.methods import Neb
+from pathsearch.numerics.messages import Traffic
 from pathsearch.numerics.seeds import Key
+from pathsearch.objectives.gradients import Evaluator, Gradients, Points
 from pathsearch.objectives.network import NetworkObjective
-from pathsearch.objectives.stacks import Gradients, Points, Way
 from pathsearch.optimizers import Sgd
 from pathsearch.run.recipe import Recipe
 from pathsearch.run.settings import RunSettings
@@ -57,20 +58,20 @@ class Bench:
     bare_seconds: float
     """one forward and backward of the module, on one batch that is ready, in the fastest memory layout"""
     gradient_seconds: float
-    """one loss and gradient of an image inside a band step, its batch drawn and augmented, as `way` does it"""
+    """one loss and gradient of an image inside a band step, its batch drawn and augmented, as `gradients` says"""
     step_seconds: float
     """one band step: gradients of the images, losses of the two ends, forces, optimiser, re-spacing"""
     speed: float
     """bare over gradient, median of the rounds' ratios"""
     outside: float
     """share of a band step spent outside loss and gradient, median of the rounds"""
-    way: str
-    """the way to work out the images of one device in these figures, as configured (`objectives/stacks.py`)"""
+    gradients: str
+    """the evaluator of gradients in these figures, as configured (`objectives/gradients.py`)"""
     measuring_seconds: float
     """one point of a profile, all metrics on all data, reckoned from a mini-batch's forward pass"""
     checkpoint_seconds: float
     checkpoint_megabytes: float
-    ways: dict[str, Timed]
+    evaluators: dict[str, Timed]
     """all of them, beside each other"""
     actors: list[OnActors]
     actors_missing: str
@@ -83,9 +84,9 @@ class Bench:
         said = [
             f"{name.replace('_', ' '):22}{value}"
             for name, value in figures.items()
-            if name not in ("ways", "actors", "actors_missing", "forecast")
+            if name not in ("evaluators", "actors", "actors_missing", "forecast")
         ]
-        said += ["ways to work out several images on one device:", *("  " + line for line in table_of(self.ways))]
+        said += ["gradients of several images on one device:", *("  " + line for line in table_of(self.evaluators))]
         for case in figures["actors"]:
             said.append(
                 f"{case['actors']} actors: {case['step_seconds']} s a step, {case['speed']} × the serial holder; "
@@ -113,9 +114,9 @@ def bench(settings: RunSettings, folder: Path, counts: list[int], rounds: int) -
     bare = _bare_loop(objective)
     rows: list[list[float]] = []
     serial = SerialHolder(objective)
-    way = serial.stack(settings.holder.stack, [None])
-    clock = _Clock(objective, serial.block.way)
-    serial.block.objective, serial.block.way = clock, clock.way
+    how = serial.prepare_gradients(settings.holder.gradients)
+    clock = _Clock(objective, serial.block.evaluator)
+    serial.block.objective, serial.block.evaluator = clock, clock.evaluate
     for step, _ in _steps(serial, objective, rounds):
         rows.append([bare(), clock.gradients / IMAGES, step, clock.gradients + clock.losses, clock.losses / 2])
         clock.losses, clock.gradients = 0.0, 0.0
@@ -137,11 +138,11 @@ def bench(settings: RunSettings, folder: Path, counts: list[int], rounds: int) -
         step_seconds=float(medians[2]),
         speed=float(np.median(table[:, 0] / table[:, 1])),
         outside=outside,
-        way=way,
+        gradients=how,
         measuring_seconds=measuring,
         checkpoint_seconds=saving,
         checkpoint_megabytes=megabytes,
-        ways=timed(objective, IMAGES),
+        evaluators=timed(objective, IMAGES),
         actors=[_beside(recipe, objective, count, rounds) for count in counts] if actors.installed() else [],
         actors_missing="" if actors.installed() else actors.MISSING,
         forecast=forecasts(settings, float(medians[1]), outside, measuring),
@@ -165,7 +166,7 @@ def _beside(recipe: Recipe, objective: NetworkObjective, count: int, rounds: int
     with closing(actors.on_actors(objective, elsewhere, count, actors.cores_each(count), gpus)) as holder:
         serial = SerialHolder(objective)
         for each in (serial, holder):
-            each.stack(recipe.settings.holder.stack, [None])
+            each.prepare_gradients(recipe.settings.holder.gradients)
         both = zip(_steps(serial, objective, rounds), _steps(holder, objective, rounds))
         rows = [(one[0], other[0], other[1].coordinator, other[1].actor) for one, other in both]
     table = np.array(rows[WARM : WARM + rounds])
@@ -177,22 +178,19 @@ def _checkpoint(holder: SerialHolder) -> tuple[float, float]:
     """Seconds that keeping the band and its momentum takes, and their size, in the working folder's file system."""
     block = holder.block
     pivots = np.stack([holder.pivot(row) for row in block.own])
-    velocity = np.stack([holder.optimizer_state("velocity", row) for row in block.movable])
-    groups: dict[str, dict[str, Any]] = {
-        "path": {"weights": (("pivot", "parameter"), pivots)},
-        "optimizer": {"velocity": (("moving", "parameter"), velocity)},
-    }
+    velocity = np.stack([holder.optimizer_state("velocity", row) for row in block.moving])
+    kept = storage.Kept(weights=pivots, moving=block.moving, optimizer={"velocity": velocity})
     with tempfile.TemporaryDirectory(dir=".") as folder:
         begun = time.perf_counter()
-        storage.write(Path(folder) / "path.h5", {}, groups)
+        storage.write(Path(folder) / "path.h5", kept)
         return time.perf_counter() - begun, (pivots.nbytes + velocity.nbytes) / 1e6
 
 
 class _Clock:
-    """The objective and a way to work out its gradients, with the seconds that they take in a step."""
+    """The objective and an evaluator of its gradients, with the seconds that they take in a step."""
 
-    def __init__(self, objective: NetworkObjective, way: Way) -> None:
-        self._objective, self._way = objective, way
+    def __init__(self, objective: NetworkObjective, evaluator: Evaluator) -> None:
+        self._objective, self._evaluator = objective, evaluator
         self.losses, self.gradients = 0.0, 0.0
 
     def __getattr__(self, name: str) -> Any:
@@ -204,8 +202,8 @@ class _Clock:
         self.losses += now(weights.device) - begun
         return found
 
-    def way(self, _: Any, points: Points) -> Gradients:
-        found = self._way(self._objective, points)
+    def evaluate(self, _: Any, points: Points) -> Gradients:
+        found = self._evaluator(self._objective, points)
         while True:
             begun = now(self._objective.device)
             both = next(found, None)

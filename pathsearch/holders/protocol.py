@@ -1,22 +1,19 @@
 """The verbs of whoever owns the vectors. Small arrays go in and come out; pivots stay where they are."""
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pathsearch.methods.sampling import Sample
 from pathsearch.numerics.basis import Array
-from pathsearch.numerics.seeds import Key
-from pathsearch.optimizers.rules import Plan
+from pathsearch.numerics.messages import Plan, Sample, Traffic
 
-Tick = Callable[[int, dict[str, float]], None]
-"""Told which of the points asked for is measured, and what was found."""
+Tick = Callable[[int, Any], None]
+"""Told of each answer as it comes: which of the points it is about, and the answer."""
 
 
-def unheard(point: int, found: dict[str, float]) -> None:
+def unheard(point: int, answer: Any) -> None:
     """A tick for those who wait for the whole."""
 
 
@@ -30,41 +27,33 @@ class Vectors(Protocol):
         """One of them, as an array [M]."""
 
 
-@dataclass(frozen=True)
-class Traffic:
-    """Bytes: `coordinator` in and out of it; `actor` those the busiest actor fetched from others."""
-
-    coordinator: int = 0
-    actor: int = 0
-
-
 class Holder(Protocol):
-    """N pivots of M weights and, for the movable ones, states of the same length."""
+    """N pivots of M weights and, for the n moving ones, the optimiser's states, vectors [M] too."""
 
-    def load(self, pivots: Vectors, rows: list[int], states: Mapping[str, Vectors]) -> None:
-        """Take over the pivots, and the states of the movable `rows`, in their order."""
+    def load(self, pivots: Vectors, moving: list[int], states: Mapping[str, Vectors]) -> None:
+        """Take over the pivots, and the states of the `moving` ones, in their order."""
 
-    def begin(self, rows: list[int], states: tuple[str, ...]) -> None:
-        """Make `rows` the movable pivots, with these states and zeros in them."""
+    def begin(self, moving: list[int], states: tuple[str, ...]) -> None:
+        """Have these pivots move, with states of these names and zeros in them."""
 
-    def stack(self, way: str, batches: Collection[int | None]) -> str:
-        """Work out the gradients of several images on one device in this way (see `objectives.stacks`).
+    def prepare_gradients(self, how: str) -> str:
+        """Settle how the gradients of several images on one device are evaluated (see `objectives.gradients`).
 
-        What it compiles for mini-batches of these sizes is compiled now. Returns the way, which `auto` leaves to a
-        rule; raises PathsearchError where it does not work for this objective.
+        What the evaluator compiles is compiled now. Returns its name, which `auto` leaves to a rule; raises
+        PathsearchError where it does not work for this objective.
         """
 
     def evaluate(self, sample: Sample) -> tuple[Array, Array]:
-        """Losses [S], and for each movable pivot the Gram matrix [n, k, k] of (d⁻, d⁺, g, *states)."""
+        """Losses [S], and for each moving pivot the Gram matrix [n, k, k] of (d⁻, d⁺, g, *states)."""
 
     def update(self, plan: Plan) -> None:
-        """Carry out a plan on the movable pivots and their states."""
+        """Carry out a plan on the moving pivots and their states."""
 
     def mix(self, mixture: Array) -> None:
-        """Replace the pivots by `mixture @ pivots`; movable pivots' states go along if their number stays."""
+        """Replace the pivots by `mixture @ pivots`; moving pivots' states go along if the number of pivots stays."""
 
-    def losses(self, mixture: Array, keys: list[Key]) -> Array:
-        """Losses [T] at mixtures [T, N] of the pivots, each averaged over the mini-batches `keys`."""
+    def ask(self, name: str, mixture: Array, *arguments: Any, tick: Tick = unheard) -> list[Any]:
+        """Answers [T] to a question of `holders.questions` at mixtures [T, N] of the pivots."""
 
     def lengths(self) -> Array:
         """Lengths [N − 1] of the segments between neighbouring pivots."""
@@ -72,20 +61,11 @@ class Holder(Protocol):
     def inner_products(self) -> Array:
         """Inner products [N, N] of all pivots, taken from the first: every length and plane follows from them."""
 
-    def measure(self, mixture: Array, tick: Tick = unheard) -> dict[str, Array]:
-        """Every metric [T] on the whole data set, at mixtures [T, N] of the pivots."""
-
-    def measure_with(self, row: int, buffers: dict[str, NDArray[Any]]) -> dict[str, float]:
-        """Every metric of a network at a pivot, with given buffers in place of re-estimated ones."""
-
-    def predictions(self, mixture: Array) -> NDArray[np.int64] | None:
-        """Predicted classes [T, n_test], or None where the objective predicts nothing."""
-
     def pivot(self, row: int) -> NDArray[Any]:
         """A copy of one pivot [M]."""
 
     def optimizer_state(self, name: str, row: int) -> NDArray[Any]:
-        """A copy of a movable pivot's register [M]."""
+        """A copy of a moving pivot's state of that name [M]."""
 
     def place(self, sample: int) -> str:
         """Where a point of the last evaluation was worked out, for messages; empty where there is but one place."""

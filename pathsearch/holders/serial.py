@@ -1,6 +1,6 @@
 """The reference holder: all vectors in this process, on one device."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,14 +8,13 @@ from numpy.typing import NDArray
 
 from pathsearch.holders import vectors
 from pathsearch.holders.block import Block, copied
-from pathsearch.holders.protocol import Tick, Traffic, Vectors, unheard
+from pathsearch.holders.protocol import Tick, Vectors, unheard
+from pathsearch.holders.questions import QUESTIONS
 from pathsearch.holders.settings import HolderSettings
-from pathsearch.methods.sampling import Sample
 from pathsearch.numerics.basis import Array
-from pathsearch.numerics.seeds import Key
+from pathsearch.numerics.messages import Plan, Sample, Traffic
+from pathsearch.objectives.gradients import chosen, prepared
 from pathsearch.objectives.protocol import Objective
-from pathsearch.objectives.stacks import chosen, prepared
-from pathsearch.optimizers.rules import Plan
 
 
 class SerialHolder:
@@ -24,21 +23,21 @@ class SerialHolder:
     def __init__(self, objective: Objective) -> None:
         self.block = Block(objective)
 
-    def load(self, pivots: Vectors, rows: list[int], states: Mapping[str, Vectors]) -> None:
+    def load(self, pivots: Vectors, moving: list[int], states: Mapping[str, Vectors]) -> None:
         self.block.forget()
         for row in range(len(pivots)):
             self.block.take(row, pivots[row])
-        self.begin(rows, tuple(states))
+        self.begin(moving, tuple(states))
         for name, values in states.items():
-            for n, row in enumerate(rows):
+            for n, row in enumerate(moving):
                 self.block.states[name][row] = self.block.tensor(values[n])
 
-    def begin(self, rows: list[int], states: tuple[str, ...]) -> None:
-        self.block.begin(len(self.block.own), rows, states)
+    def begin(self, moving: list[int], states: tuple[str, ...]) -> None:
+        self.block.begin(len(self.block.own), moving, states)
 
-    def stack(self, way: str, batches: Collection[int | None]) -> str:
-        self.block.way = prepared(self.block.objective, chosen(way), batches)
-        return chosen(way)
+    def prepare_gradients(self, how: str) -> str:
+        self.block.evaluator = prepared(self.block.objective, chosen(how))
+        return chosen(how)
 
     def evaluate(self, sample: Sample) -> tuple[Array, Array]:
         losses = self.block.evaluate(sample.mix, sample.back, sample.keys)
@@ -50,32 +49,22 @@ class SerialHolder:
     def mix(self, mixture: Array) -> None:
         if len(mixture) != self.block.count:
             self.begin([], ())
-        self.block.mix(dict(enumerate(mixture)), len(mixture), self.block.movable, {})
+        self.block.mix(dict(enumerate(mixture)), len(mixture), self.block.moving, {})
 
-    def losses(self, mixture: Array, keys: list[Key]) -> Array:
-        return np.array([self.block.loss(weights, keys) for weights in mixture])
+    def ask(self, name: str, mixture: Array, *arguments: Any, tick: Tick = unheard) -> list[Any]:
+        answers = []
+        for i, weights in enumerate(mixture):
+            answers.append(self.block.ask(QUESTIONS[name], weights, *arguments))
+            tick(i, answers[i])
+        return answers
 
     def lengths(self) -> Array:
         return np.array(list(self.block.lengths().values()))
 
     def inner_products(self) -> Array:
-        rows = self.block.own
-        lower = [[vectors.product(rows[i], rows[j], rows[0]) if j <= i else 0.0 for j in rows] for i in rows]
+        own = self.block.own
+        lower = [[vectors.product(own[i], own[j], own[0]) if j <= i else 0.0 for j in own] for i in own]
         return np.tril(lower) + np.tril(lower, -1).T
-
-    def measure(self, mixture: Array, tick: Tick = unheard) -> dict[str, Array]:
-        measured = []
-        for i, weights in enumerate(mixture):
-            measured.append(self.block.objective.measure(self.block.point(weights)))
-            tick(i, measured[i])
-        return {name: np.array([point[name] for point in measured]) for name in self.block.objective.metrics}
-
-    def measure_with(self, row: int, buffers: dict[str, NDArray[Any]]) -> dict[str, float]:
-        return self.block.measure_with(row, buffers)
-
-    def predictions(self, mixture: Array) -> NDArray[np.int64] | None:
-        predicted = [self.block.objective.predictions(self.block.point(weights)) for weights in mixture]
-        return None if any(p is None for p in predicted) else np.stack(predicted)  # type: ignore[arg-type]
 
     def pivot(self, row: int) -> NDArray[Any]:
         return copied(self.block.own[row])

@@ -1,16 +1,20 @@
 """Who holds the vectors: the options of `holder:` in a configuration."""
 
-from typing import Literal
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from pathsearch.settings import Settings
+from pathsearch.objectives.gradients import EVALUATORS
+from pathsearch.settings import Settings, choice
+
+HOLDERS = {"serial": "pathsearch.holders.serial", "ray": "pathsearch.holders.ray"}
+"""Modules that have `opened`; imported when they are wanted, since not every machine has what they need."""
 
 
 class HolderSettings(Settings):
     """Serial: one device, this process. Ray: actors, each with a block of images on a device of its own."""
 
-    name: Literal["auto", "serial", "ray"] = Field(
+    name: Annotated[str, choice(("auto", *HOLDERS))] = Field(
         "auto",
         description="auto: ray where actors or an address are given, or several GPUs have enough points of a network "
         "(or of a function of many weights) to work out in a step; else serial",
@@ -21,8 +25,8 @@ class HolderSettings(Settings):
     address: str | None = Field(
         None, description="of a Ray cluster, or auto; default: $RAY_ADDRESS, else `local`, one started for this run"
     )
-    stack: Literal["auto", "loop", "vmap", "compiled"] = Field(
-        "auto", description="several images on one device: see objectives/stacks.py"
+    gradients: Annotated[str, choice(("auto", *EVALUATORS))] = Field(
+        "auto", description="how gradients of several images on one device are evaluated: see objectives/gradients.py"
     )
     timeout: float = Field(600.0, gt=0, description="seconds after which an actor that does not answer is given up")
 

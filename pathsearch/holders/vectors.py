@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from pathsearch.numerics.basis import Array
-from pathsearch.optimizers.rules import Adaptive, Plan
+from pathsearch.numerics.messages import Adaptive, Plan
 
 CHUNK = {"cpu": 1 << 18, "cuda": 1 << 20}  # elements: so many that what Python spends on a chunk does not count
 ALIGNMENT = 64  # elements
@@ -30,33 +30,35 @@ def zeros(size: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     return torch.zeros(padded, dtype=dtype, device=device)[:size]
 
 
-def gram(pivots: Rows, count: int, rows: list[int], gradients: Rows, states: list[Rows]) -> Array:
-    """Gram matrices [n, k, k] of (d⁻, d⁺, g, *states) of the movable `rows` of a path of `count` pivots."""
+def gram(pivots: Rows, count: int, moving: list[int], gradients: Rows, states: list[Rows]) -> Array:
+    """Gram matrices [n, k, k] of (d⁻, d⁺, g, *states) of the `moving` pivots of a path of `count` pivots."""
     k = 3 + len(states)
-    if not rows:
+    if not moving:
         return np.zeros((0, k, k))
-    some = gradients[rows[0]]
-    total = torch.zeros(len(rows), k, k, dtype=torch.float64, device=some.device)
+    some = gradients[moving[0]]
+    total = torch.zeros(len(moving), k, k, dtype=torch.float64, device=some.device)
     room, wide = _room(2, len(some), some.dtype, some.device), _room(k, len(some), torch.float64, some.device)
     for part in _chunks(some):
-        for n, (row, back, ahead) in enumerate(_segments(pivots, count, rows, part, room)):
+        for n, (row, back, ahead) in enumerate(_segments(pivots, count, moving, part, room)):
             basis = wide[:, : len(back)]
-            own = (gradients[row][part], *(register[row][part] for register in states))
+            own = (gradients[row][part], *(state[row][part] for state in states))
             for target, vector in zip(basis, (back, ahead, *own)):
                 target.copy_(vector)
             total[n] += basis @ basis.T
     return array(total)
 
 
-def update(pivots: Rows, count: int, rows: list[int], gradients: Rows, states: Mapping[str, Rows], plan: Plan) -> None:
-    """Carry out a plan on `rows`, which ascend, in place; all right-hand sides are the old vectors."""
-    if not rows:
+def update(
+    pivots: Rows, count: int, moving: list[int], gradients: Rows, states: Mapping[str, Rows], plan: Plan
+) -> None:
+    """Carry out a plan on the `moving` pivots, which ascend, in place; all right-hand sides are the old vectors."""
+    if not moving:
         return
-    some = gradients[rows[0]]
+    some = gradients[moving[0]]
     room = _room(3 + len(plan.assign), len(some), some.dtype, some.device)
     for part in _chunks(some):
-        for n, (row, back, ahead) in enumerate(_segments(pivots, count, rows, part, room)):
-            own = {name: register[row][part] for name, register in states.items()}
+        for n, (row, back, ahead) in enumerate(_segments(pivots, count, moving, part, room)):
+            own = {name: state[row][part] for name, state in states.items()}
             basis = [back, ahead, gradients[row][part], *own.values()]
             # every combination is computed before any vector is written
             moved = {
@@ -73,7 +75,7 @@ def update(pivots: Rows, count: int, rows: list[int], gradients: Rows, states: M
                 own["mean"].lerp_(force, 1.0 - plan.adaptive.beta1)
                 own["square"].mul_(plan.adaptive.beta2).addcmul_(force, force, value=1.0 - plan.adaptive.beta2)
     if plan.adaptive is not None:
-        for row in rows:
+        for row in moving:
             _adaptive_step(pivots[row], states["mean"][row], states["square"][row], plan.adaptive)
 
 
@@ -154,12 +156,12 @@ def _chunks(vector: torch.Tensor, size: int | None = None) -> Iterator[slice]:
 
 
 def _segments(
-    pivots: Rows, count: int, rows: list[int], part: slice, room: torch.Tensor
+    pivots: Rows, count: int, moving: list[int], part: slice, room: torch.Tensor
 ) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
-    """Part of d⁻ and d⁺ of each row; a segment is worked out once, before either of its pivots moves."""
+    """Part of d⁻ and d⁺ of each moving pivot; a segment is worked out once, before either of its pivots moves."""
     last = -2
-    back, ahead = (some[: len(pivots[rows[0]][part])] for some in room[:2])
-    for row in rows:
+    back, ahead = (some[: len(pivots[moving[0]][part])] for some in room[:2])
+    for row in moving:
         here = pivots[row][part]
         if row == last + 1:
             back, ahead = ahead, back

@@ -1,4 +1,4 @@
-"""From what a user asks for to jobs: one run, or a sweep with its endpoints first."""
+"""From what a user asks for to jobs: one run, or a sweep with its minima first."""
 
 import os
 import shlex
@@ -7,48 +7,63 @@ from pathlib import Path
 
 from pathsearch.cost.estimate import TFLOPS, Estimate, Operations, estimate, operations
 from pathsearch.errors import PathsearchError, one_line
-from pathsearch.jobs import records, script, submission, sweeps
+from pathsearch.jobs import records, script, submission
 from pathsearch.jobs.listing import shown
-from pathsearch.jobs.profiles import Profile
+from pathsearch.jobs.profiles import ClusterProfile
 from pathsearch.jobs.records import LOCAL
 from pathsearch.jobs.states import ALIVE, statuses
 from pathsearch.jobs.submission import Batch
-from pathsearch.run import endpoints
+from pathsearch.run import endpoints, minima
 from pathsearch.run.settings import RunSettings
 
 
 @dataclass(frozen=True)
 class Submission:
-    """What was asked for: a configuration, `folder` its files are relative to, and where its runs go."""
+    """What was asked for: a configuration, `folder` its files are relative to, where its runs go, and the `store` of
+    minima, None for the one beside them.
+    """
 
     name: str
     settings: RunSettings
     folder: Path
     root: Path
     cluster: str
-    profile: Profile
+    profile: ClusterProfile
+    store: Path | None = None
 
 
 def single(asked: Submission) -> list[Batch]:
     """One run."""
     endpoints.look_for(asked.settings.endpoints, asked.folder)
     after = _awaited(asked, [asked.settings])
-    return [Batch(asked.name, asked.root / "jobs", {asked.root: asked.settings}, asked.profile, after)]
+    return [
+        Batch(asked.name, asked.root / "jobs", {asked.root: asked.settings}, asked.profile, after, store=asked.store)
+    ]
 
 
 def swept(asked: Submission, runs: dict[str, RunSettings]) -> list[Batch]:
-    """Runs in folders below the root; first those that train endpoints for them, if any are to be trained."""
+    """Runs in folders below the root; first the minima that they need and that are not there yet."""
     for settings in runs.values():
         endpoints.look_for(settings.endpoints, asked.folder)
-    planned = sweeps.plan(runs, str(asked.root.resolve()))
-    found, after = [], _awaited(asked, list(runs.values()))
-    # two vectors have no use for more
-    small = asked.profile.model_copy(update={"nodes": 1, "gpus_per_node": min(2, asked.profile.gpus_per_node)})
-    parts = (("endpoints", planned.trainings, small), (asked.name, planned.paths, asked.profile))
-    for name, part, profile in parts:
-        if part:
-            below = {asked.root / where: settings for where, settings in part.items()}
-            found.append(Batch(name, asked.root / f"jobs-{name}", below, profile, after))
+    store = asked.store or minima.beside(asked.root)
+    paths = {asked.root / name: settings for name, settings in runs.items()}
+    needed = {
+        where: list(minima.needed(settings, asked.folder, store).values())
+        for where, settings in paths.items()
+        if not (where / "path.h5").exists()  # which holds the weights of its minima
+    }
+    wanted = {each.folder: each for own in needed.values() for each in own if not minima.kept(each, asked.folder)}
+    under_way = {one.run: one for one in statuses([where for where in wanted if records.record(where) is not None])}
+    under_way = {where: one for where, one in under_way.items() if one.state in ALIVE}
+    training = {where: each.settings for where, each in wanted.items() if where not in under_way}
+    found = []
+    if training:
+        # a vector has no use for more; a store may be a group's, scripts and output are their owner's alone
+        small = asked.profile.model_copy(update={"nodes": 1, "gpus_per_node": min(1, asked.profile.gpus_per_node)})
+        found.append(Batch("minima", store / f"jobs-{os.getuid()}", training, small))
+    after = (*_awaited(asked, list(runs.values())), *awaited(list(under_way)))
+    needs = {where: [each.folder for each in own if each.folder in wanted] for where, own in needed.items()}
+    found.append(Batch(asked.name, asked.root / f"jobs-{asked.name}", paths, asked.profile, after, needs, store))
     return found
 
 
@@ -60,20 +75,22 @@ def preview(asked: Submission, batches: list[Batch]) -> None:
             waits = [*batch.after, *after]
             print(script.text(batch.profile, batch.name, batch.logs.resolve(), len(batch.runs), waits))
         after = [f"<job of {batch.name}>"]
-    runs = {where: settings for batch in batches for where, settings in batch.runs.items()}
+    runs = [where for batch in batches for where in batch.runs]
     hours = sum(len(batch.runs) * batch.profile.gpu_hours for batch in batches)
     print(*(f"# run in {where}" for where in runs), sep="\n")
     if asked.cluster == LOCAL:
         print("# one after another, in a process of this machine")
-    print(f"# asked for: at most {hours:.3g} GPU-hours a turn")
-    print(f"# {_estimated(asked, list(runs.values()))}")
+    print(f"# asked for: at most {hours:.3g} GPU-hours an attempt")
+    print(f"# {_estimated(asked, batches)}")
 
 
-def _estimated(asked: Submission, runs: list[RunSettings]) -> str:
+def _estimated(asked: Submission, batches: list[Batch]) -> str:
     gpus, tflops = asked.profile.nodes * asked.profile.gpus_per_node, asked.profile.tflops or TFLOPS
     counted: dict[str, Operations | None] = {}
     known: list[Estimate] = []
-    for settings in runs:
+    # minima that other runs of this submission train are counted there
+    runs = [(settings, where not in batch.needs) for batch in batches for where, settings in batch.runs.items()]
+    for settings, trains in runs:
         network = settings.objective.model_dump_json()
         try:
             if network not in counted:  # once for all runs of a sweep that have the same
@@ -81,7 +98,7 @@ def _estimated(asked: Submission, runs: list[RunSettings]) -> str:
         except PathsearchError as error:
             return f"no estimate: {one_line(error)}"
         if (found := counted[network]) is not None:
-            known.append(estimate(settings, found, max(gpus, 1), tflops))
+            known.append(estimate(settings, found, max(gpus, 1), tflops, trains))
     if not known:
         return f"no estimate for objective {asked.settings.objective.name}: operations are counted of networks only"
     total, hours = sum(one.operations for one in known), sum(one.gpu_hours for one in known)

@@ -1,23 +1,13 @@
-"""Sweeps: the runs that several values of some options make, and the endpoints they share."""
+"""Sweeps: the runs that several values of some options make."""
 
 import itertools
 import math
 import re
-from dataclasses import dataclass
 
 from pathsearch.errors import PathsearchError
-from pathsearch.methods import Linear
-from pathsearch.run.settings import Endpoints, FromRun, Measurement, RunSettings, Trained
+from pathsearch.run.settings import RunSettings
 
 MOST = 10_000  # runs of a sweep
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Runs by the names of their folders: `trainings` come first, `paths` take their endpoints from there."""
-
-    trainings: dict[str, RunSettings]
-    paths: dict[str, RunSettings]
 
 
 def combinations(sweeps: list[str]) -> dict[str, list[str]]:
@@ -48,39 +38,6 @@ def refuse_equal(runs: dict[str, RunSettings]) -> None:
             raise PathsearchError(f"--sweep: {other} and {name} are the same run")
 
 
-def plan(runs: dict[str, RunSettings], root: str) -> Plan:
-    """Have every endpoint that runs train be trained once, two at a time, by runs of their own below `root`."""
-    wanted: dict[str, tuple[RunSettings, Trained]] = {}
-    for settings in runs.values():
-        for end in _trained(settings):
-            wanted.setdefault(_key(settings, end), (settings, end))
-    trainings: dict[str, RunSettings] = {}
-    found: dict[str, FromRun] = {}
-    waiting = dict(wanted)
-    while waiting:
-        key = next(iter(waiting))
-        settings, first = waiting.pop(key)
-        # a partner of the same kind, else whatever this run has at its other end
-        partner = next((other for other, (own, _) in waiting.items() if _alike(own, settings)), None)
-        points = settings.endpoints
-        assert points is not None  # it has an endpoint to train
-        name = f"endpoints-{len(trainings)}"
-        if partner is None:
-            second = points.end if first == points.start else points.start
-        else:
-            second = waiting.pop(partner)[1]
-            found[partner] = FromRun(run=f"{root}/{name}", pivot=-1)
-        found[key] = FromRun(run=f"{root}/{name}", pivot=0)
-        trainings[name] = settings.model_copy(
-            update={
-                "endpoints": Endpoints(start=first, end=second),
-                "method": Linear(),
-                "measure": Measurement(points=3, plane=0),
-            }
-        )
-    return Plan(trainings, {name: _with(settings, found) for name, settings in runs.items()})
-
-
 def _choices(sweep: str) -> list[str]:
     key, equals, values = sweep.partition("=")
     if not equals or not key or not values:
@@ -96,28 +53,3 @@ def _choices(sweep: str) -> list[str]:
 
 def _folder(overrides: tuple[str, ...]) -> str:
     return ",".join(re.sub(r"[^\w.,=+-]", "-", override) for override in overrides)
-
-
-def _trained(settings: RunSettings) -> list[Trained]:
-    points = settings.endpoints
-    return [end for end in (points.start, points.end) if isinstance(end, Trained)] if points else []
-
-
-def _key(settings: RunSettings, end: Trained) -> str:
-    """What a trained endpoint follows from."""
-    return f"{settings.objective.model_dump_json()} {settings.device} {end.model_dump_json()}"
-
-
-def _alike(one: RunSettings, other: RunSettings) -> bool:
-    return one.objective == other.objective and one.device == other.device
-
-
-def _with(settings: RunSettings, found: dict[str, FromRun]) -> RunSettings:
-    points = settings.endpoints
-    if points is None:
-        return settings
-    ends = {
-        side: found[_key(settings, end)] if isinstance(end := getattr(points, side), Trained) else end
-        for side in ("start", "end")
-    }
-    return settings.model_copy(update={"endpoints": points.model_copy(update=ends)})

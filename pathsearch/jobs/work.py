@@ -1,4 +1,4 @@
-"""What every task of a job runs: the search on its first node, Ray on all of them, another turn where time is up."""
+"""What every task of a job runs: the search on the first node, Ray on all nodes, a requeue when the time is up."""
 
 import os
 import re
@@ -16,31 +16,31 @@ from typing import TYPE_CHECKING
 
 from pathsearch.errors import Interrupted, PathsearchError, Requeued, complain, needed
 from pathsearch.jobs import records
-from pathsearch.jobs.allocation import Allocation, devices, fate, here, requeue, step
+from pathsearch.jobs.allocation import Allocation, devices, here, job_info, requeue, step
 from pathsearch.jobs.output import printed_into
 from pathsearch.jobs.process import identity
 from pathsearch.machine import cores
 from pathsearch.run.stop import WARNING, Stop, signals
 
-if TYPE_CHECKING:  # torch takes seconds to import, in which a signal would find nobody to heed it
+if TYPE_CHECKING:  # torch takes seconds to import; a signal would find no handler meanwhile
     from pathsearch import storage
-    from pathsearch.run.settings import RunSettings
+    from pathsearch.run.settings import Asked, RunSettings
 
-Configured = Callable[[], tuple["RunSettings", Path, bool]]
-"""Settings, the folder their file names start from, and `stretch` of `past.past`; called where they are needed."""
+Configured = Callable[[], "Asked"]
+"""Reads what is to be carried out, where that is needed."""
 
-FRUITLESS = 3  # turns in a row that may end where they began
-AGAIN = 144  # exit status by which a task of Submitit's local executor asks for another turn
+FRUITLESS = 3  # attempts without progress, after which a job is not requeued
+AGAIN = 144  # exit status with which a task of Submitit's local executor asks for another attempt
 
 
 def run(where: Path, configured: Configured, stop: Stop) -> "storage.Run | None":
-    """Carry out the run in folder `where`, alone or as a task of a SLURM step; None from all but the first task.
+    """Carry out the run in folder `where`, in this process or as a task of a SLURM step; all but the first give None.
 
-    Raises Interrupted where it was stopped, Requeued where its time was up and SLURM has it in its queue again.
+    Raises Interrupted where the run was stopped, Requeued where its time was up and SLURM has queued the job again.
     """
     given = here()
     if given is None:
-        return _alone(where, configured, stop)
+        return _in_this_process(where, configured, stop)
     if given.rank == 0:
         return _first(where, configured, given, stop)
     from pathsearch.jobs import nodes
@@ -50,20 +50,20 @@ def run(where: Path, configured: Configured, stop: Stop) -> "storage.Run | None"
 
 
 def _first(where: Path, configured: Configured, given: Allocation, stop: Stop) -> "storage.Run":
-    known = fate(given.job)
+    known = job_info(given.job)
     stop.until = known.until
     begun = replace(
         _begun(where, given.job, given.restart, given.nodes, given.cpus, given.gpus),
         step=step(),
         last=known.state != "UNKNOWN" and not known.requeue,
     )
-    with records.turn(where, begun) as end:
+    with records.attempt(where, begun) as end:
 
         def lost(said: str) -> int:
-            """Ray is gone, and with it the vectors: from the last checkpoint on, in another turn."""
-            # who told this process to stop told Ray, too
+            """Ray is gone and the vectors with it: another attempt goes on from the last checkpoint."""
+            # whatever told this process to stop told Ray too
             why = said if stop.number is None else f"stopped by {stop.reason}"
-            error = _another_turn(where, Interrupted(why, stop.number or WARNING), given)
+            error = _another_attempt(where, Interrupted(why, stop.number or WARNING), given)
             if stop.number is None and type(error) is Interrupted:  # nobody stopped it
                 error = PathsearchError(f"{error}; run the same command again to continue from the last checkpoint")
             end(error)
@@ -73,15 +73,14 @@ def _first(where: Path, configured: Configured, given: Allocation, stop: Stop) -
         try:
             return _on_nodes(where, configured, given, stop, lost)
         except Interrupted as error:
-            raise _another_turn(where, error, given) from None
+            raise _another_attempt(where, error, given) from None
 
 
 def work(runs: list[str], submitted: float | None = None) -> None:
-    """The runs of a job one after another, as they were submitted into these folders; for Submitit.
+    """Carry out the runs of a job one after another, as they were submitted into these folders; Submitit calls this.
 
-    Those of a process of this machine were `submitted` at that time, as time.time(): one that was cancelled, or
-    submitted again meanwhile, is passed over. Ends the process with a status: an exception would be a result to
-    Submitit.
+    submitted: the time of submission, for a process of this machine: it skips runs that were cancelled, or submitted
+    again, meanwhile. The process ends with an exit status, since Submitit would keep an exception as a result.
     """
     failed = False
     with signals() as stop:
@@ -105,7 +104,7 @@ def work(runs: list[str], submitted: float | None = None) -> None:
 def _passed_over(where: Path, submitted: float) -> str:
     if records.cancelled(where, submitted):
         return "cancelled before it began"
-    with suppress(PathsearchError):  # a damaged record the run itself will name
+    with suppress(PathsearchError):  # the run itself will name a damaged record
         kept = records.record(where)
         if kept is not None and kept.submitted != submitted:
             return "submitted again meanwhile, by another job"
@@ -114,7 +113,7 @@ def _passed_over(where: Path, submitted: float) -> str:
 
 @contextmanager
 def _own_output(where: Path, runs: int) -> Iterator[None]:
-    """Have a run print into its own log where one process of this machine carries out several."""
+    """Redirect output into the run's own log where one process of this machine carries out several runs."""
     job = os.environ.get("SUBMITIT_LOCAL_JOB_ID")
     if job is None or runs == 1:
         yield
@@ -126,19 +125,19 @@ def _own_output(where: Path, runs: int) -> Iterator[None]:
             stack.enter_context(printed_into(log))
         except OSError as error:
             complain(
-                PathsearchError(f"{where}: what it prints is kept here, {log} cannot be written: {error.strerror}")
+                PathsearchError(f"{where}: its output follows here, since {log} cannot be written: {error.strerror}")
             )
         yield
 
 
 def _outcome(where: Path, stop: Stop) -> Exception | None:
-    """Carry out a run; returns the error it ended by, which has been told."""
+    """Carry out a run; returns the error that ended it, after it has been printed."""
     try:
         _submitted(where, stop)
     except PathsearchError as error:
         complain(error)
         return error
-    except Exception as error:  # a fault of ours: the other runs may do without
+    except Exception as error:  # a fault of this program, which other runs may not meet
         traceback.print_exc()
         return error
     return None
@@ -155,10 +154,12 @@ def _submitted(where: Path, stop: Stop) -> None:
     except OSError as error:
         raise PathsearchError(f"{kept.here}, where {where} was submitted, cannot be used: {error.strerror}") from error
 
-    def configured() -> "tuple[RunSettings, Path, bool]":
+    def configured() -> "Asked":
         from pathsearch.run.config import validated
+        from pathsearch.run.settings import Asked
 
-        return validated(kept.config, str(where / "job.json")), Path(kept.folder), False
+        settings = validated(kept.config, str(where / "job.json"))
+        return Asked(settings, Path(kept.folder), store=Path(kept.minima) if kept.minima else None)
 
     found = run(where, configured, stop)
     if found is not None:
@@ -167,21 +168,21 @@ def _submitted(where: Path, stop: Stop) -> None:
         finish(found)
 
 
-def _alone(where: Path, configured: Configured, stop: Stop) -> "storage.Run":
+def _in_this_process(where: Path, configured: Configured, stop: Stop) -> "storage.Run":
     job = os.environ.get("SUBMITIT_LOCAL_JOB_ID")
     if job is None:
-        return _search(where, stop, *configured())
-    restart = sum(turn.job == job for turn in records.turns(where))
-    with records.turn(where, _begun(where, job, restart, 1, cores(), len(devices(os.environ) or ()))):
+        return _search(where, stop, configured())
+    restart = sum(attempt.job == job for attempt in records.attempts(where))
+    with records.attempt(where, _begun(where, job, restart, 1, cores(), len(devices(os.environ) or ()))):
         try:
-            return _search(where, stop, *configured())
+            return _search(where, stop, configured())
         except Interrupted as error:
-            if error.number == WARNING:  # sent ahead of the end of the time; Submitit starts the task again
+            if error.number == WARNING:  # it comes before the time is up; Submitit starts the task again
                 raise _requeued(error) from None
             raise
 
 
-def _search(where: Path, stop: Stop, settings: "RunSettings", folder: Path, stretch: bool) -> "storage.Run":
+def _search(where: Path, stop: Stop, asked: "Asked") -> "storage.Run":
     from pathsearch.progress import display
     from pathsearch.run.past import beyond, past
     from pathsearch.storage.glance import glance
@@ -189,13 +190,13 @@ def _search(where: Path, stop: Stop, settings: "RunSettings", folder: Path, stre
     with display(where / "run.log") as watcher:
         seen = glance(where)
         if seen is not None and seen.state == "finished":
-            kept = past(where / "path.h5", settings, folder, stretch)
-            if kept is not None and not beyond(kept, settings):
+            kept = past(where / "path.h5", asked.settings, asked.folder, asked.stretch)
+            if kept is not None and not beyond(kept, asked.settings):
                 watcher.log(f"{kept.file} is finished already")
                 return kept
-        from pathsearch.run import session  # torch takes seconds to import: not for what is done already
+        from pathsearch.run import whole  # torch takes seconds to import, and a finished run does not need it
 
-        return session.run(settings, where, folder, watcher, stop, stretch)
+        return whole.run(asked, where, watcher, stop)
 
 
 def _on_nodes(
@@ -204,10 +205,11 @@ def _on_nodes(
     from pathsearch.jobs import nodes
 
     with ExitStack() as stack:
-        # with several nodes at once, since the others wait for it: torch is imported meanwhile
+        # at once where there are several nodes, since the others wait for it; torch is imported meanwhile
         address = stack.enter_context(nodes.head(where, given, lost)) if given.nodes > 1 else None
-        settings, folder, stretch = configured()
-        if "SUBMITIT_EXECUTOR" not in os.environ:  # a script of the user's own: `pathsearch jobs` is to know it too
+        asked = configured()
+        settings, folder = asked.settings, asked.folder
+        if "SUBMITIT_EXECUTOR" not in os.environ:  # a script of the user's own, which `pathsearch jobs` lists too
             config, here, run = settings.model_dump(mode="json"), str(Path.cwd()), str(where.resolve())
             known = records.Record("slurm", config, str(folder.resolve()), here, time.time(), job=given.job, run=run)
             records.submitted(where, known)
@@ -225,11 +227,11 @@ def _on_nodes(
                 raise Interrupted(f"stopped by {stop.reason} before it began", stop.number)
         elif given.nodes > 1:
             raise PathsearchError(f"holder {holder.name} of this run leaves {given.nodes} nodes idle: ask for one node")
-        return _search(where, stop, settings, folder, stretch)
+        return _search(where, stop, replace(asked, settings=settings))
 
 
 def _wants_ray(settings: "RunSettings", folder: Path, given: Allocation) -> bool:
-    """Whether a run is to have Ray on what it was given; nodes that were asked for are not to be idle."""
+    """Whether a run needs Ray on its allocation: nodes that were asked for must not be idle."""
     from pathsearch.run import placement
 
     if settings.holder.name == "auto" and given.nodes > 1:
@@ -237,11 +239,11 @@ def _wants_ray(settings: "RunSettings", folder: Path, given: Allocation) -> bool
     return placement.placed(settings, placement.size(settings, folder), given.gpus).holder == "ray"
 
 
-def _begun(where: Path, job: str, restart: int, nodes: int, cpus: int, gpus: int) -> records.Turn:
-    """A turn that begins now; cpus, gpus: those of a node."""
+def _begun(where: Path, job: str, restart: int, nodes: int, cpus: int, gpus: int) -> records.Attempt:
+    """An attempt that begins now. cpus, gpus: of one node."""
     now, pid = time.time(), os.getpid()
     boot, started = identity(pid)
-    return records.Turn(
+    return records.Attempt(
         job,
         restart,
         socket.gethostname(),
@@ -264,20 +266,20 @@ def _reached(where: Path) -> int:
     return 0 if seen is None else seen.moves + seen.measured
 
 
-def _another_turn(where: Path, stopped: Interrupted, given: Allocation) -> PathsearchError:
-    """Have SLURM requeue a job whose time was up; returns what this turn ends with."""
-    known = fate(given.job)
-    # anything else: it was cancelled, say, and the signal that says so is on its way
+def _another_attempt(where: Path, stopped: Interrupted, given: Allocation) -> PathsearchError:
+    """Have SLURM requeue a job whose time is up; returns the error that this attempt ends with."""
+    known = job_info(given.job)
+    # otherwise it was cancelled, for example, and the signal for that is on its way
     if known.state not in ("RUNNING", "UNKNOWN"):
         return Interrupted(f"{_without_advice(stopped)}; SLURM ends the job ({known.state})", stopped.number)
-    # SLURM may announce a preemption by SIGTERM, and takes no job back that ended meanwhile
+    # SLURM may announce a preemption by SIGTERM, and requeues no job that ended meanwhile
     if not known.requeue or (stopped.number not in (WARNING, signal.SIGALRM) and not known.preempted):
         return stopped
     now = _reached(where)
-    fruitless = sum(turn.job == given.job and turn.reached >= now for turn in records.turns(where))
+    fruitless = sum(attempt.job == given.job and attempt.reached >= now for attempt in records.attempts(where))
     if fruitless >= FRUITLESS:
         return PathsearchError(
-            f"{stopped}; in {fruitless} turns it got no further, and is not requeued: give it more time (--time), "
+            f"{stopped}; in {fruitless} attempts it got no further, and is not requeued: give it more time (--time), "
             "more devices, or checkpoint.steps=1"
         )
     try:
@@ -292,5 +294,5 @@ def _requeued(stopped: Interrupted) -> Requeued:
 
 
 def _without_advice(stopped: Interrupted) -> str:
-    """What was said of a stop, less what to type: this job does it."""
+    """The message of a stop without the advice to run the command again: the job does that itself."""
     return re.split("[;:] run the same", str(stopped))[0]

@@ -5,10 +5,11 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import BeforeValidator, Field
 
-from pathsearch.methods.sampling import Forces, Sample, at_pivots
+from pathsearch.methods.sampling import Forces, at_pivots
 from pathsearch.methods.stages import Stage, single
 from pathsearch.numerics import forces, tangents
 from pathsearch.numerics.basis import Array, norms
+from pathsearch.numerics.messages import Sample
 from pathsearch.numerics.seeds import Key
 from pathsearch.optimizers import Memory, Optimizer
 from pathsearch.settings import Settings
@@ -40,9 +41,9 @@ class Band(Settings):
     def stages(self, optimizer: Optimizer, steps: int, tolerance: float | None) -> list[Stage]:
         return single(self, optimizer, steps, tolerance)
 
-    def sample(self, pivots: int, rows: list[int], seed: int, step: int, fixed: bool) -> Sample:
+    def sample(self, pivots: int, moving: list[int], seed: int, step: int, fixed: bool) -> Sample:
         # every image the same mini-batch: differences between images are then free of its noise
-        return at_pivots(rows, [Key(seed, step)] * pivots)
+        return at_pivots(moving, [Key(seed, step)] * pivots)
 
     @property
     def respaced(self) -> bool:

@@ -1,25 +1,29 @@
 """Curves trained by their average loss (Garipov et al. 2018)."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field
 
-from pathsearch.methods.sampling import Forces, Sample, downhill
+from pathsearch.methods.sampling import Forces, downhill
 from pathsearch.methods.stages import Stage, single
 from pathsearch.numerics.basis import Array
 from pathsearch.numerics.curves import CURVES
+from pathsearch.numerics.messages import Sample
 from pathsearch.numerics.seeds import Key, derive
 from pathsearch.optimizers import Memory, Optimizer
-from pathsearch.settings import Settings
+from pathsearch.settings import Settings, choice
 
 DRAW = 11  # what a seed is for: t of a step
 
 
 class Curve(Settings):
-    """Minimises E over t ~ U(0,1) of L(γ(t)) (Garipov et al. 2018, eq. 2)."""
+    """A curve through bend points, or with them as control points, trained by its average loss (Garipov et al. 2018).
 
-    name: str
+    Minimises E over t ~ U(0,1) of L(γ(t)) (eq. 2). The kinds are those of `numerics.curves`.
+    """
+
+    name: Annotated[str, choice(CURVES)]
     bends: int = Field(1, ge=1, description="bend points between the endpoints")
     samples: int | None = Field(
         None,
@@ -41,27 +45,15 @@ class Curve(Settings):
     def stages(self, optimizer: Optimizer, steps: int, tolerance: float | None) -> list[Stage]:
         return single(self, optimizer, steps, tolerance)
 
-    def sample(self, pivots: int, rows: list[int], seed: int, step: int, fixed: bool) -> Sample:
+    def sample(self, pivots: int, moving: list[int], seed: int, step: int, fixed: bool) -> Sample:
         samples = self.samples or (8 * (self.bends + 1) if fixed else 1)
         # an optimiser that compares steps needs one function throughout: the shares' middles
         draws = 0.5 if fixed else np.random.default_rng(derive(DRAW, seed, step)).random(samples)
         t = (np.arange(samples) + draws) / samples
         mix = CURVES[self.curve](t, pivots)
         back = np.zeros_like(mix)
-        back[:, rows] = mix[:, rows] / samples
+        back[:, moving] = mix[:, moving] / samples
         return Sample(mix, back, [Key(seed, step)] * samples, t, fixed)
 
     def forces(self, losses: Array, gram: Array, memory: Memory, stochastic: bool) -> Forces:
         return downhill(gram)
-
-
-class Polygon(Curve):
-    """Polygonal chain through the bend points."""
-
-    name: Literal["polygon"] = "polygon"
-
-
-class Bezier(Curve):
-    """Bézier curve with the bend points as control points."""
-
-    name: Literal["bezier"] = "bezier"

@@ -1,33 +1,18 @@
-"""What a method asks of the holder in a step, and what it makes of the answer."""
+"""What a method makes of a holder's answer, and the samples and forces that several methods share."""
 
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from pathsearch.numerics.basis import GEOMETRY, GRADIENT, Array, norms, unit
+from pathsearch.numerics.messages import Sample
 from pathsearch.numerics.seeds import Key
-from pathsearch.optimizers.rules import Memory
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Points where losses are wanted: mixtures of the pivots, and where their gradients go.
-
-    mix [S, N]: point s is `mix[s] @ pivots`. back [S, N]: pivot k's gradient is the sum of back[s, k] times point s's
-    gradient; a row of zeros asks for the loss alone. keys [S] of the mini-batches; t [S], where the points lie.
-    """
-
-    mix: Array
-    back: Array
-    keys: list[Key]
-    t: Array
-    fixed: bool
-    """whether every step of a stage has the same points"""
+from pathsearch.optimizers.memory import Memory
 
 
 @dataclass(frozen=True)
 class Forces:
-    """force [n, 3] over (d⁻, d⁺, g) for the movable pivots, its norms [n], and the climbing pivot if there is one."""
+    """force [n, 3] over (d⁻, d⁺, g) for the moving pivots, its norms [n], and the climbing pivot if there is one."""
 
     force: Array
     norms: Array
@@ -36,14 +21,14 @@ class Forces:
 
 
 def downhill(gram: Array) -> Forces:
-    """Every movable pivot follows its own gradient, −g."""
+    """Every moving pivot follows its own gradient, −g."""
     force = -unit(len(gram), GEOMETRY, GRADIENT)
     return Forces(force, norms(force, gram))
 
 
-def at_pivots(rows: list[int], keys: list[Key]) -> Sample:
-    """Every pivot its own point, with gradients at the movable `rows` only; keys [N]."""
+def at_pivots(moving: list[int], keys: list[Key]) -> Sample:
+    """Every pivot is a point of its own, with gradients at the `moving` ones only; keys [N]."""
     pivots = len(keys)
     back = np.zeros((pivots, pivots))
-    back[rows, rows] = 1.0
+    back[moving, moving] = 1.0
     return Sample(np.eye(pivots), back, keys, np.linspace(0.0, 1.0, pivots), fixed=True)

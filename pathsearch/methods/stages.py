@@ -1,14 +1,16 @@
 """A run is a list of stages: insert pivots where asked, then relax for so many steps."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Protocol
 
 from pydantic import Field
 
-from pathsearch.methods.sampling import Forces, Sample
+from pathsearch.methods.sampling import Forces
 from pathsearch.numerics.basis import Array
+from pathsearch.numerics.insertion import RULES
+from pathsearch.numerics.messages import Sample
 from pathsearch.optimizers import Memory, Optimizer
-from pathsearch.settings import Settings
+from pathsearch.settings import Settings, choice
 
 
 class Relaxation(Protocol):
@@ -18,17 +20,19 @@ class Relaxation(Protocol):
     def respaced(self) -> bool:
         """Whether pivots are moved to equal distances after every step."""
 
-    def sample(self, pivots: int, rows: list[int], seed: int, step: int, fixed: bool) -> Sample:
+    def sample(self, pivots: int, moving: list[int], seed: int, step: int, fixed: bool) -> Sample:
         """The points of one step; `fixed` asks for the same points every step."""
 
     def forces(self, losses: Array, gram: Array, memory: Memory, stochastic: bool) -> Forces:
-        """losses [S] and Gram matrices [n, ≥3, ≥3] to forces on the movable pivots."""
+        """losses [S] and Gram matrices [n, ≥3, ≥3] to forces on the moving pivots."""
 
 
 class Insertion(Settings):
     """How a cycle adds pivots."""
 
-    rule: Literal["equal", "highest"] = Field("highest", description="where: at equal distances, or where loss is high")
+    rule: Annotated[str, choice(RULES)] = Field(
+        "highest", description="where: at equal distances, or where loss is high"
+    )
     count: int = Field(2, ge=1, description="pivots to add; for `highest` at most so many")
     threshold: float = Field(0.1, description="`highest`: smallest excess over the chord, as a share of the loss range")
     batches: int = Field(8, ge=1, description="`highest`: mini-batches averaged at every point looked at")
@@ -39,7 +43,7 @@ class Stage:
     """One relaxation.
 
     First `interior` pivots are put at equal distances along the chain there is, or pivots are added as `insertion`
-    says. `rows` are the pivots that move; None: all but the ends. The stage is over after `steps`, or when the largest
+    says. All pivots but the ends move, or the only one there is. The stage is over after `steps`, or when the largest
     force norm is at most `tolerance`.
     """
 
@@ -50,7 +54,6 @@ class Stage:
     tolerance: float | None = None
     interior: int | None = None
     insertion: Insertion | None = None
-    rows: tuple[int, ...] | None = None
 
 
 def lengths(stages: list[Stage], pivots: int) -> list[int]:

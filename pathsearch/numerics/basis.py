@@ -1,4 +1,4 @@
-"""The vectors each movable pivot's move is made of, and algebra on coefficients over them.
+"""The vectors each moving pivot's move is made of, and algebra on coefficients over them.
 
 Pivot i has d⁻ = wᵢ − wᵢ₋₁, d⁺ = wᵢ₊₁ − wᵢ, its loss gradient g, and the optimiser's states. A *combination* is an
 array [n, k] of coefficients, a row a pivot; the Gram matrices [n, k, k] give every inner product without the vectors.

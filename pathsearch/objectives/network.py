@@ -70,7 +70,7 @@ class NetworkObjective:
         """Lines for the user; whoever drives the objective takes them out."""
         self._said: set[str] = set()
         self._adopted: set[str] = set()
-        self.together = 1 << 30
+        self.at_once = 1 << 30
         """Most weight vectors that `losses_and_gradients` has memory for, as far as is known."""
         self.chunk = min(MEASURING_CHUNK, max(len(self.train), len(self.test)))
         """Most examples at once in measuring that there is memory for, as far as is known."""
@@ -275,7 +275,7 @@ class NetworkObjective:
     def _refuse_stateful(self) -> None:
         if not self._stateless:
             raise PathsearchError(
-                "the network refers to its parameters in a way that allows no other holder.stack than loop"
+                "the network refers to its parameters in a way that allows no other holder.gradients than loop"
             )
 
     def _penalty(self, weights: Tensor) -> Tensor:

@@ -5,8 +5,9 @@ from typing import Literal
 from pydantic import Field
 
 from pathsearch.numerics.basis import Array, widen
+from pathsearch.numerics.messages import Adaptive, Plan
 from pathsearch.numerics.schedules import SCHEDULES
-from pathsearch.optimizers.rules import Adaptive, Memory, Plan
+from pathsearch.optimizers.memory import Memory
 from pathsearch.optimizers.sgd import Schedule
 from pathsearch.settings import Settings
 

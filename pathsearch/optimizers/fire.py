@@ -6,7 +6,8 @@ import numpy as np
 from pydantic import Field
 
 from pathsearch.numerics.basis import GEOMETRY, Array, capped, dots, unit, whole_norm, widen
-from pathsearch.optimizers.rules import Memory, Plan
+from pathsearch.numerics.messages import Plan
+from pathsearch.optimizers.memory import Memory
 from pathsearch.settings import Settings
 
 

@@ -11,8 +11,9 @@ import numpy as np
 from pydantic import Field
 
 from pathsearch.numerics.basis import GEOMETRY, Array, capped, dots, unit, whole_norm, widen
+from pathsearch.numerics.messages import Plan
 from pathsearch.optimizers.fire import default_cap
-from pathsearch.optimizers.rules import Memory, Plan
+from pathsearch.optimizers.memory import Memory
 from pathsearch.settings import Settings
 
 WORSE, CUT, GROW = 3.0, 0.5, 1.3  # force ratio at which the cap is cut, by what, and how it comes back

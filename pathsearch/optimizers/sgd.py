@@ -1,15 +1,16 @@
 """Stochastic gradient descent with momentum, as torch.optim.SGD does it."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from pathsearch.numerics.basis import GEOMETRY, Array, capped, unit, widen
+from pathsearch.numerics.messages import Plan
 from pathsearch.numerics.schedules import SCHEDULES
-from pathsearch.optimizers.rules import Memory, Plan
-from pathsearch.settings import Settings
+from pathsearch.optimizers.memory import Memory
+from pathsearch.settings import Settings, choice
 
-Schedule = Literal["constant", "step", "cosine", "one-cycle", "garipov"]
+Schedule = Annotated[str, choice(SCHEDULES)]
 
 
 class Sgd(Settings):

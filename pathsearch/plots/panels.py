@@ -51,15 +51,12 @@ def why_no_error(run: Run) -> str | None:
 def convergence(run: Run, axes: Axes) -> None:
     """The highest loss and the largest force the search saw, step by step."""
     history = run.groups["history"]
-    rows = history["stage"] >= run.summary["training"]
-    training = not rows.any()
-    rows = np.ones(len(rows), dtype=bool) if training else rows
-    steps = np.arange(int(rows.sum()))
-    force, losses = history["force"][rows], drawable(np.nanmax(history["loss"][rows], axis=1))
+    steps = np.arange(len(history["step"]))
+    force, losses = history["force"], drawable(np.nanmax(history["loss"], axis=1))
     marker = "o" if len(steps) == 1 else None  # a line of one point cannot be seen
     axes.plot(steps, losses, marker=marker, color=PATH, linewidth=1.0)
-    axes.set(xlabel="step", ylabel="highest loss", title="training the endpoints" if training else "convergence")
-    for start in np.flatnonzero(np.diff(history["stage"][rows])):
+    axes.set(xlabel="step", ylabel="highest loss", title="convergence")
+    for start in np.flatnonzero(np.diff(history["stage"])):
         axes.axvline(start + 0.5, color="0.8", linewidth=0.8, zorder=0)
     right = axes.twinx()
     right.plot(steps, force, marker=marker, color=LINE, linewidth=0.8)
@@ -87,7 +84,7 @@ def drawable(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _barrier(run: Run) -> float | None:
-    return last_step(run.groups["history"], run.summary["training"])[1]
+    return last_step(run.groups["history"])[1]
 
 
 def _as_searched(run: Run, axes: Axes) -> None:

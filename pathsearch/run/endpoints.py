@@ -1,4 +1,4 @@
-"""Endpoints: weights from lists, files and earlier runs, or training stages that make them."""
+"""Endpoints: weights from lists, files, earlier runs and minima."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 
 from pathsearch import files
 from pathsearch.errors import PathsearchError
-from pathsearch.methods.minimise import Minimise
-from pathsearch.methods.stages import Stage
 from pathsearch.objectives import checkpoints, fitting
 from pathsearch.objectives.network import NetworkObjective
 from pathsearch.objectives.protocol import Objective
-from pathsearch.run.settings import Endpoints, FromRun, Point, Trained, Training
+from pathsearch.run.settings import Endpoints, FromRun, Point
 from pathsearch.storage import is_run, read, stored
 
 
@@ -67,19 +65,9 @@ def first_size(endpoints: Endpoints | None, folder: Path) -> int | None:
     return None if vector is None else int(vector.size)
 
 
-def training(endpoints: Endpoints) -> list[Stage]:
-    """The stages that train what is to be trained: one where both sides are trained alike, so they run together."""
-    sides = {0: endpoints.start, 1 + len(endpoints.through): endpoints.end}
-    trained = {row: side.train for row, side in sides.items() if isinstance(side, Trained)}
-    alike: dict[str, dict[int, Training]] = {}
-    for row, options in trained.items():
-        alike.setdefault(options.model_dump_json(exclude={"seed"}), {})[row] = options
-    stages = []
-    for group in alike.values():
-        options = next(iter(group.values()))
-        minimise = Minimise({row: own.seed for row, own in group.items()}, options.batch)
-        stages.append(Stage("train endpoints", minimise, options.optimizer, options.steps, rows=tuple(group)))
-    return stages
+def of_minimum(folder: Path, side: str, objective: Objective) -> Brought:
+    """A trained minimum, at one side of a path."""
+    return Brought(_pivot(folder / "path.h5", 0, side, objective))
 
 
 def adopt_buffers(buffers: dict[str, NDArray[Any]], source: str, objective: Objective) -> None:
@@ -97,7 +85,7 @@ def _pivot(where: Path, pivot: int, side: str, objective: Objective) -> NDArray[
             )
         if isinstance(objective, NetworkObjective) and groups["parameters"]["name"].tolist() != objective.names:
             raise PathsearchError(f"endpoints.{side}: {where} is a run of another network")
-        adopt_buffers(groups["buffers"], str(where), objective)
+        adopt_buffers(kept.buffers(), str(where), objective)
         pivots = len(kept.weights)
         if not -pivots <= pivot < pivots:
             raise PathsearchError(f"endpoints.{side}: {where} has {pivots} pivots, none numbered {pivot}")

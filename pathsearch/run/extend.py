@@ -8,10 +8,7 @@ from pathsearch import storage
 from pathsearch.errors import PathsearchError
 from pathsearch.run.config import overridden, parsed
 from pathsearch.run.past import beyond
-from pathsearch.run.settings import UNCOMPARED, RunSettings
-
-Asked = tuple[RunSettings, Path, bool]
-"""Settings, the configuration's folder, and whether learning rates may change on the way."""
+from pathsearch.run.settings import UNCOMPARED, Asked
 
 
 def extended(folder: Path, overrides: list[str]) -> Asked:
@@ -34,7 +31,12 @@ def extended(folder: Path, overrides: list[str]) -> Asked:
             steps = override.partition("=")[2].strip()  # as written: YAML has no plus
         else:
             rest.append(override)
-    if not kept.summary["stages"][kept.summary["training"] :]:
+    if config["method"]["name"] == "train":
+        raise PathsearchError(
+            f"{kept.file} is a minimum, which is what its configuration says: train another one with more steps, as "
+            "pathsearch train CONFIG endpoints.start.train.steps=…"
+        )
+    if not kept.summary["stages"]:
         raise PathsearchError(f"{kept.file}: method {config['method']['name']} searches nothing that could go on")
     if steps:
         config = _with_steps(config, _number(steps, kept))
@@ -48,7 +50,7 @@ def extended(folder: Path, overrides: list[str]) -> Asked:
         os.chdir(here)
     except OSError as error:
         raise PathsearchError(f"{here}, where {kept.file} was begun, cannot be used: {error.strerror}") from error
-    return settings, Path(kept.place.get("folder", ".")), True
+    return Asked(settings, Path(kept.place.get("folder", ".")), stretch=True)
 
 
 def _number(said: str, kept: storage.Run) -> int:

@@ -33,9 +33,14 @@ def _missing(picture: Path, file: Path) -> bool:
 
 def say(found: storage.Run) -> None:
     """Print a run's headline, its table, and what is wrong with it."""
-    console = Console(markup=False, emoji=False, highlight=False)
-    console.print(report.headline(report.figures(found)), soft_wrap=True)
-    if "profiles/path" in found.groups:
-        console.print(report.table(found))
+    out = console()
+    out.print(report.headline(report.figures(found)), soft_wrap=True)
+    if "profiles/path" in found.groups or "minimum" in found.summary:
+        out.print(report.table(found))
     for line in report.warnings(found):
-        console.print(f"warning: {line}", soft_wrap=True)
+        out.print(f"warning: {line}", soft_wrap=True)
+
+
+def console() -> Console:
+    """Where tables are printed: names of files and metrics may look like rich's markup."""
+    return Console(markup=False, emoji=False, highlight=False)

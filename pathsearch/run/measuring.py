@@ -7,41 +7,39 @@ import numpy as np
 
 from pathsearch import measure
 from pathsearch.numerics.basis import Array
-from pathsearch.run.keeping import Groups, profile
 from pathsearch.run.settings import Measurement
+from pathsearch.storage import Arrays
 
 Phase = Callable[[str, int], None]
 
 
 def profiles(
-    holder: measure.Measures, curve: str, products: Array, options: Measurement, known: Collection[str], phase: Phase
-) -> Iterator[tuple[Groups, dict[str, Any], str]]:
-    """Measure what is not `known` yet, one after another: each one's groups, figures, and a warning or nothing.
+    holder: measure.Asked, curve: str, products: Array, options: Measurement, known: Collection[str], phase: Phase
+) -> Iterator[tuple[dict[str, Arrays], dict[str, Any], str]]:
+    """Measure what is not `known` yet, one after another: each one's arrays by name, figures, and a warning or nothing.
 
     products [N, N]: as the holder's; phase: told of each stretch of work, and of about how many points it is.
     """
-    if "profiles/path" not in known:
+    if "path" not in known:
         phase("measure the path", options.points)
         path = measure.measured_path(holder, curve, products, options.points, options.tolerance)
         yield _along("path", path)
-    if "profiles/linear" not in known:
+    if "linear" not in known:
         phase("measure the straight line", options.points)
         line = measure.measured_line(holder, products, options.points, options.tolerance)
         yield _along("linear", line)
-    if options.plane and "profiles/plane" not in known:
+    if options.plane and "plane" not in known:
         phase("measure the plane", options.plane**2 + len(products))
         plane = measure.measured_plane(holder, curve, products, options.plane)
         if plane is not None:
-            arrays = {"profiles/plane": {"x": plane.x, "y": plane.y, **plane.metrics}, "profiles/shadow": plane.shadow}
-            yield {name: profile(name, each) for name, each in arrays.items()}, {}, ""
+            yield {"plane": {"x": plane.x, "y": plane.y, **plane.metrics}, "shadow": plane.shadow}, {}, ""
 
 
-def _along(name: str, found: measure.Profile) -> tuple[Groups, dict[str, Any], str]:
+def _along(name: str, found: measure.Profile) -> tuple[dict[str, Arrays], dict[str, Any], str]:
     columns = {"t": found.t, "arc_length": found.arc, **found.metrics}
     warning = ""
     metric, losses = next(iter(found.metrics.items()))
     if not np.isfinite(losses).all():
         where = found.t[~np.isfinite(losses)][0]
         warning = f"warning: {metric} of the {name} profile is not finite, first at t = {where:.4g}"
-    group = f"profiles/{name}"
-    return {group: profile(group, columns)}, {f"{name}_uncertainty": found.uncertainty}, warning
+    return {name: columns}, {f"{name}_uncertainty": found.uncertainty}, warning

@@ -69,7 +69,7 @@ def _endpoint(name: str, folder: Path, pivot: int) -> str | None:
     try:  # a pivot, not the file, which says when and where it was written
         with storage.stored(file) as kept:
             value = hashlib.sha256(kept.weights[pivot].tobytes())
-            for each, array in sorted(kept.run.groups["buffers"].items()):
+            for each, array in sorted(kept.buffers().items()):
                 value.update(each.encode() + array.tobytes())
             return value.hexdigest()
     except (PathsearchError, IndexError):

@@ -24,6 +24,8 @@ def past(file: Path, settings: RunSettings, folder: Path, stretch: bool = False)
     if not file.exists():
         return None
     kept = storage.read(file)
+    if kept.halted:
+        raise PathsearchError(f"{file} cannot go on: {kept.halted}; {ELSEWHERE}")
     old = _before(kept)
     unlike = differences(_compared(old), _compared(settings))
     if unlike and not _longer(old, settings):

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from pathsearch.holders import HolderSettings
+from pathsearch.methods import Train
 from pathsearch.methods.stages import lengths
 from pathsearch.objectives import SURFACES, CallableSettings, NetworkSettings
 from pathsearch.optimizers import DETERMINISTIC
@@ -97,17 +98,20 @@ def shared(steps: list[tuple[int, int]], devices: int) -> float:
     return sum(count * (ceil(points / devices) + mail) for count, points in steps)
 
 
+def first_pivots(settings: RunSettings) -> int:
+    """How many pivots a run begins with: a minimum is one, a path two and those it is to pass."""
+    return (
+        1 if isinstance(settings.method, Train) else 2 + len(settings.endpoints.through if settings.endpoints else [])
+    )
+
+
 def gradients(settings: RunSettings) -> list[tuple[int, int]]:
     """How many steps each stage has, and how many gradients are worked out in one; of a run without stages, what it
     measures.
     """
-    given = settings.endpoints
-    stages = [
-        *(endpoints.training(given) if given else []),
-        *settings.method.stages(settings.optimizer, settings.steps, settings.tolerance),
-    ]
+    stages = settings.method.stages(settings.optimizer, settings.steps, settings.tolerance)
     steps = []
-    for stage, pivots in zip(stages, lengths(stages, 2 + len(given.through if given else []))):
+    for stage, pivots in zip(stages, lengths(stages, first_pivots(settings))):
         fixed = isinstance(stage.optimizer, DETERMINISTIC)
         sample = stage.method.sample(pivots, moving(stage, pivots), 0, 0, fixed)
         steps.append((stage.steps, int(np.count_nonzero(sample.back.any(axis=1)))))

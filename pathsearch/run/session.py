@@ -1,4 +1,4 @@
-"""One run in its folder: begin or continue, search, measure, keep."""
+"""One run in its folder, a path or a minimum: begin or continue, search, measure, keep."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -13,23 +13,23 @@ import numpy as np
 from pathsearch import measure, storage
 from pathsearch.errors import HolderLost, Interrupted, MachineLost, PathsearchError
 from pathsearch.holders import opened
-from pathsearch.locks import alone
-from pathsearch.methods.minimise import batches
-from pathsearch.objectives import Objective, importable
+from pathsearch.methods import Train
+from pathsearch.objectives import Objective
 from pathsearch.objectives.faults import device_fault
+from pathsearch.objectives.network import NetworkObjective
 from pathsearch.objectives.protocol import remarked
 from pathsearch.objectives.surfaces import SURFACES
 from pathsearch.run import endpoints, keeping, measuring, past, placement
 from pathsearch.run.endpoints import Brought
+from pathsearch.run.minima import Minimum, written
 from pathsearch.run.outside import Outside, outside
 from pathsearch.run.recipe import Recipe
-from pathsearch.run.settings import Endpoints, RunSettings, Trained
+from pathsearch.run.settings import Asked, RunSettings, Trained
 from pathsearch.run.stop import Stop
-from pathsearch.run.versions import origin, versions
+from pathsearch.run.versions import writer
 from pathsearch.search import State, Step, moving, search
 from pathsearch.storage.history import History, before
 
-SIDES = ("start", "end")
 RETRIES = 3  # losses of vectors one after another without getting further
 
 
@@ -49,29 +49,28 @@ class Watcher(Protocol):
         """So many pieces of it are done."""
 
 
-def run(
-    settings: RunSettings, folder: Path, config_folder: Path, watcher: Watcher, stop: Stop, stretch: bool = False
-) -> storage.Run:
-    """Carry a run to its end, from nothing or from what `folder/path.h5` holds; stretch: see `past.past`.
+def carry_out(asked: Asked, folder: Path, watcher: Watcher, stop: Stop, used: dict[str, Minimum]) -> storage.Run:
+    """Carry a run to its end, from nothing or from what `folder/path.h5` holds, the caller alone in `folder`.
 
-    Raises PathsearchError where it cannot go on, Interrupted where `stop` was due, MachineLost where a device failed;
-    what was found is kept.
+    used: the finished minima at its ends that were to be trained. Raises as `whole.run`.
     """
-    with importable(config_folder), alone(folder):
-        session = _Session(settings, folder, config_folder, watcher, stop)
-        with _device_faults(session._kept):
-            return session.carry_out(stretch)
+    session = _Session(asked, folder, watcher, stop, used)
+    with _device_faults(session._kept):
+        return session.carry_out(asked.stretch)
 
 
 class _Session:
-    def __init__(self, settings: RunSettings, folder: Path, config_folder: Path, watcher: Watcher, stop: Stop) -> None:
-        self.settings, self.config_folder, self.watcher, self.stop = settings, config_folder, watcher, stop
+    def __init__(self, asked: Asked, folder: Path, watcher: Watcher, stop: Stop, used: dict[str, Minimum]) -> None:
+        self.settings, self.config_folder, self.watcher, self.stop = asked.settings, asked.folder, watcher, stop
+        self.used = used
         self.file = folder / "path.h5"
-        self.config = settings.model_dump(mode="json")
+        self.config = asked.settings.model_dump(mode="json")
         self.history = History()
-        self.profiles: keeping.Groups = {}
+        self.profiles: dict[str, storage.Arrays] = {}
         self.summary: dict[str, Any] = {}
         self.outside: Outside = {}
+        self.minima: list[dict[str, Any]] = []  # those that the path joins
+        self.writers: list[dict[str, Any]] = []  # this process is the last of them
         self.own: dict[str, dict[str, Any]] = {}  # what endpoints brought that they do not share, by side
         self.last: State | None = None  # of the search, once that is over
         self.chain: list[Any] = []
@@ -92,15 +91,13 @@ class _Session:
         device = self.place.device if self.place.holder == "serial" else "cpu"
         recipe = Recipe(settings, size, device, folder.resolve(), Path.cwd())
         self.objective = recipe.open()
-        trained = endpoints.training(settings.endpoints) if settings.endpoints else []
-        self.summary = {"training": len(trained), "training_steps": sum(stage.steps for stage in trained)}
-        self.stages = trained + settings.method.stages(settings.optimizer, settings.steps, settings.tolerance)
+        self.stages = settings.method.stages(settings.optimizer, settings.steps, settings.tolerance)
         if kept is None:
             self._first_guess()
         else:
             if kept.groups["parameters"]["name"].tolist() != [name for name, _ in self.objective.table]:
                 raise PathsearchError(f"{self.file} holds a path of other parameters: name another folder with --out")
-            endpoints.adopt_buffers(kept.groups["buffers"], str(self.file), self.objective)
+            endpoints.adopt_buffers(storage.read_buffers(self.file), str(self.file), self.objective)
         elsewhere = replace(recipe, device=self.place.device, buffers=keeping.shared(self.objective))
         holder = settings.holder.at(self.place.holder, self.place.device)
         with closing(opened(holder, self.objective, elsewhere.elsewhere, self.watcher.log)) as self.holder:
@@ -129,16 +126,17 @@ class _Session:
             return "nothing was kept yet"
         return f"the last checkpoint is kept in {self.file}: run the same command again to continue from it"
 
-    def _stacked(self, stage: int) -> None:
-        """Settle how gradients are worked out, from a stage on: once a run, since last bits depend on it."""
-        asked = self.settings.holder.stack
-        way = self.summary.get("stack", "auto") if asked == "auto" else asked
-        self.summary["stack"] = self.holder.stack(way, batches(self.stages[stage:]))
+    def _settle_gradients(self) -> None:
+        """Settle how gradients are evaluated, once a run, since last bits depend on it."""
+        asked = self.settings.holder.gradients
+        how = self.summary.get("gradients", "auto") if asked == "auto" else asked
+        self.summary["gradients"] = self.holder.prepare_gradients(how)
 
     def _first_guess(self) -> None:
         """Read what the endpoints bring, all that the run will ever need of them."""
         self.outside = outside(self.config, self.config_folder)
-        points = _first_guess(self.settings, self.objective, self.config_folder)
+        self.minima = [written(side, minimum) for side, minimum in self.used.items()]
+        points = _first_guess(self.settings, self.objective, self.config_folder, self.used)
         self.own = {side: point.buffers for side, point in (("start", points[0]), ("end", points[-1])) if point.buffers}
         # a line is not bent
         self.chain = [point.weights for point in (points if self.stages else (points[0], points[-1]))]
@@ -148,8 +146,9 @@ class _Session:
             self._first_guess()
         chain, self.chain = self.chain, []  # the holder has it now
         self.holder.load(chain, [], {})
-        self._stacked(0)
+        self._settle_gradients()
         self.summary["device"] = self.holder.devices()
+        self.writers = [writer(self.holder.devices())]
         self._pass_on()
         self.watcher.log(f"begins: {self.objective.size} parameters {self._where()}")
         return State(pivots=len(chain))
@@ -165,13 +164,13 @@ class _Session:
             rows, _ = self._moving(state)
             self.holder.load(kept.weights, rows, kept.states if rows else {})
         self.history = before(state, run.groups["history"])
-        self.summary, self.outside = run.summary, run.outside
-        self.own = {side: run.groups[f"endpoints/{side}"] for side in SIDES if f"endpoints/{side}" in run.groups}
-        self._stacked(state.stage)
+        self.summary, self.outside, self.minima = run.summary, run.outside, run.minima
+        self.own = run.under("endpoints")
+        self.writers = self.writers or [*run.writers, writer(self.holder.devices())]
+        self._settle_gradients()
         if not more:  # else they are of another path
             self.points = measure.known_points(run.groups.get("measured", {}))
-            stored = {name: arrays for name, arrays in run.groups.items() if name.startswith("profiles/")}
-            self.profiles = {name: keeping.profile(name, arrays) for name, arrays in stored.items()}
+            self.profiles = run.under("profiles")
         if self.stages and run.summary["steps"][-1] < self.stages[-1].steps:
             self.summary.setdefault("extended", run.summary["steps"][-1])
         if changed := past.rates(run, self.settings):
@@ -198,7 +197,7 @@ class _Session:
         step = None
         self.paced = time.monotonic()
         for step in self._steps(state):
-            # a stage's first step too: what went before, training above all, is not to be lost
+            # a stage's first step too: what went before is not to be lost
             due = step.state.step == 0 or step.state.moves % self.settings.checkpoint.steps == 0
             if self._pause() or due:
                 # before the row of this step is added: a run that continues from here takes the step again
@@ -209,8 +208,7 @@ class _Session:
             self.reached = max(self.reached, (step.state.moves, 0))
         if step is not None:
             state = step.stage_done()
-            if len(self.stages) > self.summary["training"]:  # a training does not go on
-                self.last = step.state
+            self.last = step.state
             self._save(state, "running")
         return state
 
@@ -253,6 +251,24 @@ class _Session:
         self._heed("measuring")
 
     def _measure(self, state: State) -> None:
+        if isinstance(self.settings.method, Train):
+            self._measure_minimum()
+        else:
+            self._measure_path(state)
+        self.summary.pop("extended", None)
+        self._pass_on()
+        self.points.clear()
+        self._save(state, "finished")
+
+    def _measure_minimum(self) -> None:
+        self.watcher.phase("measure the minimum", 1)
+        (self.summary["minimum"],) = self.holder.ask("measure", np.ones((1, 1)))
+        if odd := [
+            metric for metric in ("train_loss", "test_loss") if not np.isfinite(self.summary["minimum"][metric])
+        ]:
+            self.watcher.log(f"warning: {odd[0]} of the minimum is not finite")
+
+    def _measure_path(self, state: State) -> None:
         options, curve = self.settings.measure, self.settings.method.curve
         products = self.holder.inner_products()
         if products[-1, -1] == 0.0:
@@ -271,64 +287,62 @@ class _Session:
         self.summary["disagreement"] = measure.disagreement(self.holder, state.pivots)
         rows = {"start": 0, "end": state.pivots - 1}
         # endpoints that came with running statistics of their own, measured with these
-        self.summary["as_loaded"] = {side: self.holder.measure_with(rows[side], own) for side, own in self.own.items()}
-        self.summary.pop("extended", None)
-        self._pass_on()
-        self.points.clear()
-        self._save(state, "finished")
+        picked = {side: np.eye(state.pivots)[[row]] for side, row in rows.items()}
+        self.summary["as_loaded"] = {
+            side: self.holder.ask("measure_with", picked[side], own)[0] for side, own in self.own.items()
+        }
 
     def _save(self, state: State, status: str) -> None:
-        attributes = {
-            "state": status,
-            "config": self.config,
-            "position": asdict(state),
-            "last": asdict(self.last) if self.last else {},
-            "summary": {
+        rows, names = self._moving(state)
+        kept = storage.Kept(
+            state=status,
+            config=self.config,
+            position=asdict(state),
+            last=asdict(self.last) if self.last else {},
+            summary={
                 **self.summary,
                 "stages": [stage.name for stage in self.stages],
                 "steps": [stage.steps for stage in self.stages],
             },
-            "outside": self.outside,
-            "place": {"here": str(Path.cwd()), "folder": str(self.config_folder.resolve())},
-            "versions": versions(),
-            "origin": origin(),
-        }
-        groups = {
-            **keeping.path(self.objective, self.holder, state.pivots, *self._moving(state)),
-            **{f"endpoints/{side}": keeping.tensors(own) for side, own in self.own.items()},
-            "history": self.history.variables(),
-            **self.profiles,
-        }
-        if self.points:
-            groups["measured"] = keeping.profile("measured", measure.kept_points(self.points, state.pivots))
+            curve=self.settings.method.curve,
+            minima=self.minima,
+            outside=self.outside,
+            place={"here": str(Path.cwd()), "folder": str(self.config_folder.resolve())},
+            writers=self.writers,
+            weights=keeping.weights(self.objective, self.holder, state.pivots),
+            moving=rows,
+            optimizer=keeping.states(self.objective, self.holder, rows, names),
+            tensors=self.objective.table,
+            buffers=keeping.shared(self.objective),
+            history=self.history.arrays(),
+            measured=measure.kept_points(self.points, state.pivots) if self.points else {},
+            endpoints=self.own,
+            profiles=self.profiles,
+        )
         begun = time.monotonic()
-        storage.write(self.file, attributes, groups)
+        storage.write(self.file, kept)
         self.saved = self.paced = time.monotonic()
         self.saving = max(self.saving, self.saved - begun)
 
 
-def _first_guess(settings: RunSettings, objective: Objective, folder: Path) -> list[Brought]:
-    """The chain [start, …, end] the search begins with; an endpoint to be trained is its untrained network."""
+def _first_guess(settings: RunSettings, objective: Objective, folder: Path, used: dict[str, Minimum]) -> list[Brought]:
+    """The chain [start, …, end] the search begins with; of a minimum, its untrained network."""
+    if isinstance(settings.method, Train) and isinstance(objective, NetworkObjective):
+        return [Brought(objective.initial(settings.method.seed).cpu().numpy())]
     points = settings.endpoints
     if points is None:
         surface = SURFACES[settings.objective.name]
         return [Brought(np.array(point)) for point in (surface.start, *surface.through, surface.end)]
-    _refuse_equal_training(points)
     chain: list[Brought] = []
     sides = [("start", points.start), *(("through", point) for point in points.through), ("end", points.end)]
     for side, point in sides:
         if isinstance(point, Trained):
-            chain.append(Brought(objective.initial(point.train.seed).cpu().numpy()))
+            chain.append(endpoints.of_minimum(used[side].folder, side, objective))
         else:
             chain.append(endpoints.brought(point, side, objective, folder))
     if np.array_equal(chain[0].weights, chain[-1].weights):
         raise PathsearchError("the endpoints are identical: give two different minima")
     return chain
-
-
-def _refuse_equal_training(points: Endpoints) -> None:
-    if isinstance(points.start, Trained) and points.start == points.end:
-        raise PathsearchError("both endpoints are trained from the same seed: set endpoints.end.train.seed to another")
 
 
 @contextmanager

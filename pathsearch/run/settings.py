@@ -1,13 +1,15 @@
 """The options of a run: one declaration for YAML, overrides, validation and documentation."""
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal, Union
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationError, model_validator
 
 from pathsearch.holders.settings import HolderSettings
-from pathsearch.methods import Bezier, Method
+from pathsearch.methods import AnyMethod, Curve, Train
 from pathsearch.objectives import NetworkSettings, ObjectiveSettings
-from pathsearch.optimizers import Adam, Optimizer, Sgd
+from pathsearch.optimizers import DETERMINISTIC, Adam, Optimizer, Sgd
 from pathsearch.refusals import refused
 from pathsearch.settings import Settings, named
 
@@ -89,7 +91,9 @@ class RunSettings(Settings):
 
     objective: Annotated[ObjectiveSettings, BeforeValidator(named)] = Field(description="what is minimised")
     endpoints: Endpoints | None = Field(None, description="a built-in surface has its own")
-    method: Annotated[Method, BeforeValidator(named)] = Field(Bezier(), description="how the path is found")
+    method: Annotated[AnyMethod, BeforeValidator(named)] = Field(
+        Curve(name="bezier"), description="how the path is found"
+    )
     optimizer: Annotated[Optimizer, BeforeValidator(named)] = Field(
         Sgd(), description="default: lbfgs, or sgd for a network"
     )
@@ -118,7 +122,9 @@ class RunSettings(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> "RunSettings":
-        if self.endpoints is None and self.objective.name in ("callable", "network"):
+        if isinstance(self.method, Train):
+            self._trains()
+        elif self.endpoints is None and self.objective.name in ("callable", "network"):
             raise ValueError(f"endpoints: objective {self.objective.name} has none of its own, give start and end")
         if self.endpoints is not None and not isinstance(self.objective, NetworkSettings):
             for side in ("start", "end"):
@@ -131,6 +137,26 @@ class RunSettings(Settings):
         except ValidationError as error:  # a cycle's changes do not fit the optimiser
             raise ValueError(f"method.cycles: {refused(error, type(self.optimizer), 'optimizer')}") from error
         return self
+
+    def _trains(self) -> None:
+        if not isinstance(self.objective, NetworkSettings):
+            raise ValueError("method train: only a network can be trained from a seed")
+        if self.endpoints is not None:
+            raise ValueError("method train: it has no endpoints; `pathsearch train` trains those of a configuration")
+        if isinstance(self.optimizer, DETERMINISTIC):
+            raise ValueError(f"method train: it takes optimizer sgd or adam, not {self.optimizer.name}")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be carried out: settings, `folder` that their file names start from, `stretch` of `past.past`, and the
+    `store` of minima, None for the one beside the run.
+    """
+
+    settings: RunSettings
+    folder: Path
+    stretch: bool = False
+    store: Path | None = None
 
 
 UNCOMPARED = ("checkpoint", "holder")

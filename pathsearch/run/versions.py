@@ -4,9 +4,11 @@ import os
 import platform
 import subprocess
 from contextlib import suppress
+from datetime import datetime, timezone
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 
 @cache
@@ -17,6 +19,21 @@ def versions() -> dict[str, str]:
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     return found
+
+
+def writer(device: str) -> dict[str, Any]:
+    """This process, for the history of those that wrote to a file; device: the kinds of device it computes on.
+
+    `when` it began to write, UTC; `job`: SLURM's number, None outside of SLURM.
+    """
+    return {
+        "when": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "host": platform.node(),
+        "device": device,
+        "job": os.environ.get("SLURM_JOB_ID"),
+        "origin": origin(),
+        "versions": versions(),
+    }
 
 
 @cache

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pathsearch.search import State, Step
-from pathsearch.storage.writer import Variable
+from pathsearch.storage.layout import Arrays
 
 COLUMNS = {
     "stage": np.int64,
@@ -35,16 +35,13 @@ class History:
         self.t.append(step.t)
         self.loss.append(step.losses)
 
-    def variables(self) -> dict[str, Variable]:
+    def arrays(self) -> Arrays:
         columns = list(zip(*self.rows)) or [()] * len(COLUMNS)
-        return {
-            **{name: (("row",), np.array(values, dtype=COLUMNS[name])) for name, values in zip(COLUMNS, columns)},
-            "t": (("row", "point"), _table(self.t)),
-            "loss": (("row", "point"), _table(self.loss)),
-        }
+        found = {name: np.array(values, dtype=COLUMNS[name]) for name, values in zip(COLUMNS, columns)}
+        return {**found, "t": _table(self.t), "loss": _table(self.loss)}
 
 
-def before(position: State, arrays: dict[str, NDArray[Any]]) -> History:
+def before(position: State, arrays: Arrays) -> History:
     """The history kept up to `position`; the step it stands at will be taken again."""
     stage, step = arrays["stage"], arrays["step"]
     within = (stage == position.stage) & (step < position.step) & position.begun

@@ -1,10 +1,10 @@
-"""Reading `path.h5`: open, read, close; nothing in it is executed."""
+"""Reading `path.h5`: open, read, close; nothing in it is executed, and long vectors are read when asked for."""
 
 import json
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,33 +14,38 @@ from numpy.typing import NDArray
 
 from pathsearch.errors import PathsearchError, one_line
 from pathsearch.files import expanded
+from pathsearch.storage import version1
 from pathsearch.storage.atomic import reason
-from pathsearch.storage.schema import FORMAT, FORMAT_VERSION, USER_BLOCK, checksum, hdf5, seal
+from pathsearch.storage.layout import TEXTS, Arrays, Attributes
+from pathsearch.storage.seal import DAMAGED, FORMAT, FORMAT_VERSION, begins, checked, hdf5
 
-Arrays = dict[str, NDArray[Any]]
 
-
-@dataclass(frozen=True)
-class Run:
+@dataclass(frozen=True, kw_only=True)
+class Run(Attributes):
     """What a run has found so far, without its long vectors."""
 
     file: Path
-    state: str
-    config: dict[str, Any]
-    position: dict[str, Any]
-    summary: dict[str, Any]
-    versions: dict[str, str]
-    origin: str
     shape: tuple[int, int]
     """(pivots, parameters)"""
     groups: dict[str, Arrays]
-    """Arrays of `history`, `parameters`, `buffers` and whatever `endpoints/…` and `profiles/…` are there, by group."""
-    last: dict[str, Any] = field(default_factory=dict)
-    """Where the search ended, to go on from; empty before, where nothing was searched, and in files of old."""
-    outside: dict[str, Any] = field(default_factory=dict)
-    """What the run took from other files, by option: which, and its SHA-256."""
-    place: dict[str, str] = field(default_factory=dict)
-    """`here`, the working folder, and `folder`, the configuration's."""
+    """Arrays of `history`, `parameters`, and whatever of `measured`, `endpoints/…` and `profiles/…` there is."""
+    halted: str = ""
+    """Why it cannot go on; empty where it can."""
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of the programs that wrote last."""
+        return dict(self.writers[-1]["versions"]) if self.writers else {}
+
+    @property
+    def origin(self) -> str:
+        """Where it was written last: host, SLURM job and git revision."""
+        return str(self.writers[-1]["origin"]) if self.writers else ""
+
+    def under(self, name: str) -> dict[str, Arrays]:
+        """The groups in a group, `endpoints` or `profiles`, by their names in it."""
+        inside = {group.partition("/"): arrays for group, arrays in self.groups.items()}
+        return {rest: arrays for (group, _, rest), arrays in inside.items() if group == name}
 
     def __repr__(self) -> str:
         pivots, size = self.shape
@@ -54,32 +59,56 @@ def read(where: str | Path) -> Run:
         return _run(file, h5)
 
 
+def attributes(h5: h5py.File) -> dict[str, Any]:
+    """The attributes of an open file of version 2."""
+    found = {each.name: str(h5.attrs[each.name]) for each in fields(Attributes)}
+    return {name: value if name in TEXTS else json.loads(value) for name, value in found.items()}
+
+
 def _run(file: Path, h5: h5py.File) -> Run:
-    attributes = {name: json.loads(h5.attrs[name]) for name in ("config", "position", "summary", "versions")}
-    # files of old have none of these
-    more = {name: json.loads(h5.attrs.get(name, "{}")) for name in ("last", "outside", "place")}
-    names = ["history", "parameters", "buffers"]
+    history, halted = arrays(h5["history"]), ""
+    if h5.attrs["format_version"] == 1:
+        said, history, halted = version1.migrated(version1.attributes(h5.attrs), history)
+    else:
+        said = attributes(h5)
+    names = ["parameters"] + (["measured"] if "measured" in h5 else [])
     names += [f"{group}/{name}" for group in ("endpoints", "profiles") for name in h5.get(group, {})]
-    names += ["measured"] if "measured" in h5 else []
-    groups = {name: _arrays(h5[name]) for name in names}
-    return Run(
-        file=file,
-        state=str(h5.attrs["state"]),
-        origin=str(h5.attrs["origin"]),
-        shape=h5["path/weights"].shape,
-        groups=groups,
-        **attributes,
-        **more,
-    )
+    groups = {"history": history, **{name: arrays(h5[name]) for name in names}}
+    return Run(file=file, shape=h5["path/weights"].shape, groups=groups, halted=halted, **said)
+
+
+class StoredRows:
+    """Vectors [n, M] in an open file, read row by row. Raises PathsearchError for one that is damaged."""
+
+    def __init__(self, file: Path, kept: h5py.Dataset) -> None:
+        self._file, self._kept = file, kept
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, M)"""
+        return tuple(self._kept.shape)
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def __getitem__(self, index: Any) -> NDArray[Any]:
+        with _readable(self._file):
+            return np.asarray(_values(self._kept, index))
 
 
 @dataclass(frozen=True)
 class Stored:
-    """An open file's long vectors: weights [N, M] and states [n, M] are read row by row, `weights[k]`."""
+    """An open file: its run, and weights [N, M] and states [n, M], read row by row, as `weights[k]`."""
 
     run: Run
-    weights: h5py.Dataset
-    states: dict[str, h5py.Dataset]
+    weights: StoredRows
+    states: dict[str, StoredRows]
+    _tensors: h5py.Group
+
+    def buffers(self) -> Arrays:
+        """What all points share and is no coordinate."""
+        with _readable(self.run.file):
+            return arrays(self._tensors)
 
 
 @contextmanager
@@ -89,8 +118,8 @@ def stored(where: str | Path) -> Iterator[Stored]:
     with ExitStack() as stack:
         with _readable(file):
             h5 = stack.enter_context(_checked(file))
-            states = {name: item for name, item in h5["optimizer"].items() if item.ndim == 2}
-            kept = Stored(_run(file, h5), h5["path/weights"], states)
+            states = {name: StoredRows(file, item) for name, item in h5["optimizer"].items() if item.ndim == 2}
+            kept = Stored(_run(file, h5), StoredRows(file, h5["path/weights"]), states, h5["buffers"])
         yield kept
 
 
@@ -100,13 +129,19 @@ def read_vectors(where: str | Path) -> tuple[NDArray[Any], Arrays]:
         return run.weights[()], {name: values[()] for name, values in run.states.items()}
 
 
+def read_buffers(where: str | Path) -> Arrays:
+    """What all points of a run share and is no coordinate."""
+    with stored(where) as run:
+        return run.buffers()
+
+
 def is_run(where: Path) -> bool:
     """Whether a name is to be read as a run: its folder, or a file that begins as its path.h5 does."""
     if where.is_dir() or where.suffix == ".h5":
         return True
     try:
         with where.open("rb") as raw:
-            return raw.read(USER_BLOCK).startswith(f"{FORMAT}, format version ".encode())
+            return begins(raw)
     except OSError:
         return False
 
@@ -128,10 +163,7 @@ def located(where: str | Path) -> Path:
 def _checked(file: Path) -> Iterator[h5py.File]:
     """The file, open, its checksum and format checked."""
     with file.open("rb", buffering=0) as raw:
-        line = raw.read(USER_BLOCK)
-        known = line.startswith(FORMAT.encode()) and f", format version {FORMAT_VERSION}," in line.decode()
-        if known and not line.startswith(seal(checksum(raw))):
-            raise ValueError("it was damaged or changed after it was written")
+        version = checked(raw)
         with hdf5(raw) as h5:
             if h5.attrs.get("format") != FORMAT:
                 raise PathsearchError(f"{file} was not written by pathsearch")
@@ -140,6 +172,8 @@ def _checked(file: Path) -> Iterator[h5py.File]:
                     f"{file} has format version {h5.attrs['format_version']}, this program reads up to "
                     f"{FORMAT_VERSION}: update pathsearch"
                 )
+            if h5.attrs["format_version"] != version:
+                raise ValueError(DAMAGED)
             yield h5
 
 
@@ -161,14 +195,24 @@ def _said(error: Exception) -> str:
     return reason(error) if isinstance(error, OSError) else one_line(error)
 
 
-def _arrays(group: h5py.Group) -> Arrays:
+def arrays(group: h5py.Group) -> Arrays:
+    """The arrays of an open file's group, by name."""
     found = {}
     for name, item in group.items():
         if isinstance(item, h5py.Group):  # of a name with a slash in it
-            found.update({f"{name}/{rest}": values for rest, values in _arrays(item).items()})
+            found.update({f"{name}/{rest}": values for rest, values in arrays(item).items()})
             continue
         if item.attrs.get("NAME", b"").startswith(b"This is a netCDF dimension"):
             continue
-        values = item.asstr()[()] if h5py.check_string_dtype(item.dtype) else item[()]
-        found[name] = np.asarray(values)
+        found[name] = np.asarray(_values(item, ()))
     return found
+
+
+def _values(kept: h5py.Dataset, index: Any) -> Any:
+    """What is kept at an index of an array; raises ValueError where its own checksum is another."""
+    try:
+        return kept.asstr()[index] if h5py.check_string_dtype(kept.dtype) else kept[index]
+    except OSError as error:
+        if any(said in str(error) for said in ("Fletcher32", "filter")):  # of HDF5 1, of HDF5 2
+            raise ValueError(f"in {kept.name.strip('/')} {DAMAGED}") from error
+        raise

@@ -8,7 +8,7 @@ import pytest
 from pathsearch.errors import PathsearchError
 from pathsearch.jobs import submission
 from pathsearch.jobs.allocation import asked
-from pathsearch.jobs.profiles import Profile
+from pathsearch.jobs.profiles import ClusterProfile
 from pathsearch.jobs.submission import Batch
 from pathsearch.run.config import load
 from tests.commands import pathsearch
@@ -46,7 +46,7 @@ def started(tmp_path, monkeypatch):
 
     def submit(**options):
         settings, folder = load("two-modes", [])
-        batch = Batch("two", tmp_path / "run" / "jobs", {tmp_path / "run": settings}, Profile(**options))
+        batch = Batch("two", tmp_path / "run" / "jobs", {tmp_path / "run": settings}, ClusterProfile(**options))
         prepared = submission.prepare(batch, "local", folder, tmp_path)
         with monkeypatch.context() as patched:
             patched.setattr("submitit.local.local.subprocess.Popen", start)

@@ -15,8 +15,9 @@ from pathsearch.holders import HolderSettings
 from pathsearch.holders.ray import local
 from pathsearch.holders.ray.pool import _of_task
 from pathsearch.objectives.faults import device_fault
-from pathsearch.run import config, placement, session
+from pathsearch.run import config, placement, session, whole
 from pathsearch.run.placement import Work
+from pathsearch.run.settings import Asked
 from pathsearch.run.stop import Stop
 from tests.holders.ray.test_faults import Watcher
 from tests.jobs.test_work import run as run_in_job
@@ -118,12 +119,12 @@ def test_the_log_says_what_auto_chose_and_a_change_of_device(tmp_path, monkeypat
     watcher, stop = Watcher(), Stop()
     watcher.moves, watcher.act = [2], lambda: setattr(stop, "number", signal.SIGTERM)
     with pytest.raises(PathsearchError, match="stopped by SIGTERM"):
-        session.run(settings, tmp_path, tmp_path, watcher, stop)
+        whole.run(Asked(settings, tmp_path), tmp_path, watcher, stop)
     assert watcher.lines == ["begins: 2 parameters on cpu (auto: 2 weights are few)"]
     assert storage.read(tmp_path).summary["device"] == "cpu"
     monkeypatch.setattr("pathsearch.holders.serial.SerialHolder.devices", lambda self: "cuda")
     watcher = Watcher()
-    session.run(settings, tmp_path, tmp_path, watcher, Stop())
+    whole.run(Asked(settings, tmp_path), tmp_path, watcher, Stop())
     assert watcher.lines[1] == "warning: begun on cpu, goes on on cuda, where last digits differ"
 
 
@@ -201,7 +202,7 @@ def failing(folder, left):
 def test_a_device_that_fails_in_this_process(tmp_path):
     settings, folder, _ = failing(tmp_path, 12)()
     with pytest.raises(MachineLost) as caught:
-        session.run(settings, tmp_path / "run", folder, Watcher(), Stop())
+        whole.run(Asked(settings, folder), tmp_path / "run", Watcher(), Stop())
     said = str(caught.value)
     assert said.startswith(
         "the device failed (CUDA error: uncorrectable ECC error encountered); the last checkpoint is"
@@ -210,7 +211,7 @@ def test_a_device_that_fails_in_this_process(tmp_path):
     assert caught.value.status == 75
     (tmp_path / "left").write_text("-1")  # another one
     watcher = Watcher()
-    assert session.run(settings, tmp_path / "run", folder, watcher, Stop()).state == "finished"
+    assert whole.run(Asked(settings, folder), tmp_path / "run", watcher, Stop()).state == "finished"
     assert watcher.lines[0].startswith("continues after")
 
 

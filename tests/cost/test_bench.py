@@ -6,9 +6,9 @@ import pytest
 import torch
 import yaml
 
-from pathsearch.cost import actors, coordination, memory, ways
+from pathsearch.cost import actors, coordination, evaluators, memory
+from pathsearch.cost.evaluators import Timed, advised, table_of, timed
 from pathsearch.cost.network import bench
-from pathsearch.cost.ways import Timed, advised, table_of, timed
 from pathsearch.errors import PathsearchError
 from pathsearch.objectives import NetworkSettings
 from pathsearch.run.config import validated
@@ -33,8 +33,8 @@ def test_without_ray_no_actors_are_timed(no_ray, tmp_path, monkeypatch):
     assert found.actors == []
     assert actors.MISSING in found.lines()
     assert 0 < found.gradient_seconds < found.step_seconds
-    assert set(found.ways) == {"loop", "vmap", "compiled"}
-    assert found.way == "loop"
+    assert set(found.evaluators) == {"loop", "vmap", "compiled"}
+    assert found.gradients == "loop"
 
 
 def test_without_ray_coordination_is_refused(no_ray):
@@ -44,8 +44,8 @@ def test_without_ray_coordination_is_refused(no_ray):
 
 def test_steps_are_timed_as_they_would_be_taken(no_ray, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    found = bench(settings(stack="vmap"), tmp_path, [], 1)
-    assert found.way == "vmap"
+    found = bench(settings(gradients="vmap"), tmp_path, [], 1)
+    assert found.gradients == "vmap"
     assert 0 < found.gradient_seconds < found.step_seconds
 
 
@@ -54,10 +54,10 @@ def test_actors_share_the_cores_this_process_may_use(monkeypatch):
     assert [actors.cores_each(count) for count in (1, 2, 5, 8)] == [5, 2, 1, 1]
 
 
-def test_a_way_that_does_not_work_is_named_in_the_table(monkeypatch):
+def test_an_evaluator_that_does_not_work_is_named_in_the_table(monkeypatch):
     options = {"name": "network", "model": "mlp", "data": "digits", "batch": 20}
     objective = NetworkSettings.model_validate(options).open(None, torch.device("cpu"))
-    monkeypatch.setattr(ways, "ROUNDS", 1)
+    monkeypatch.setattr(evaluators, "ROUNDS", 1)
     monkeypatch.setattr(
         objective, "losses_and_gradients", lambda *_: (_ for _ in ()).throw(RuntimeError("no batching rule"))
     )
@@ -67,27 +67,26 @@ def test_a_way_that_does_not_work_is_named_in_the_table(monkeypatch):
     assert any("vmap" in line and "no batching rule" in line for line in table_of(found))
 
 
-@pytest.mark.parametrize(("vmap", "way"), [(0.97, "loop"), (0.9, "vmap")])
-def test_the_loop_is_left_only_for_something_clearly_faster(vmap, way):
+@pytest.mark.parametrize(("vmap", "best"), [(0.97, "loop"), (0.9, "vmap")])
+def test_the_loop_is_left_only_for_something_clearly_faster(vmap, best):
     found = {"loop": Timed(1.0, 0.0), "vmap": Timed(vmap, 3.0), "compiled": Timed(None, None, "no compiler")}
-    assert advised(found) == way
-    assert (f"holder.stack={way}" in table_of(found)[-1]) == (way != "loop")
+    assert advised(found) == best
+    assert (f"holder.gradients={best}" in table_of(found)[-1]) == (best != "loop")
 
 
 @pytest.mark.parametrize("case", memory.CASES)
 def test_memory_runs_a_band_and_keeps_it(case, tmp_path, monkeypatch):
     kept = []
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(memory.storage, "write", lambda file, attributes, groups: kept.append(groups["band"]))
+    monkeypatch.setattr(memory.storage, "write", lambda file, what: kept.append(what))
     memory._run(case, 50)
-    rows = {name: variable.shape[0] for name, (_, variable) in kept[0].items()}
-    assert rows.pop("weights") == 9
-    assert set(rows.values()) == {7}
-    assert kept[0]["weights"][1].row(0).shape == (50,)
+    assert kept[0].weights.shape == (9, 50)
+    assert {rows.shape for rows in kept[0].optimizer.values()} == {(7, 50)}
+    assert kept[0].weights.row(0).shape == (50,)
 
 
 def test_memory_is_over_that_of_the_vectors(monkeypatch):
     peaks = {memory.SMALL: 1000, 10: 1000 + 2 * (9 + 7 + 2 * 7) * 10 * 8}
     monkeypatch.setattr(memory, "_peak_of", lambda case, parameters: peaks[parameters])
     assert memory.ratio("re-spaced, adam", 10) == 2.0
-    assert memory._peak() > 1 << 20
+    assert memory.peak() > 1 << 20

@@ -5,12 +5,13 @@ import pytest
 import torch
 
 from pathsearch.holders.protocol import pivots as read_out
-from pathsearch.methods.sampling import Sample, at_pivots
+from pathsearch.holders.questions import QUESTIONS
+from pathsearch.methods.sampling import at_pivots
 from pathsearch.numerics.basis import unit
 from pathsearch.numerics.curves import bezier
+from pathsearch.numerics.messages import Adaptive, Plan, Sample
 from pathsearch.numerics.seeds import Key
 from pathsearch.objectives.function import FunctionObjective
-from pathsearch.optimizers import Adaptive, Plan
 
 N, M = 6, 300_001  # more than one chunk, and not a whole number of them
 ROWS = [1, 2, 3, 4]
@@ -26,6 +27,11 @@ def gradient(w):
     g[1:] += w[:-1]
     g[:-1] += w[1:]
     return g
+
+
+def largest(objective, point, count):
+    """A question of a user's: the largest absolute weights of a point."""
+    return point.abs().topk(count).values.tolist()
 
 
 def states(holder, name):
@@ -85,9 +91,9 @@ class HolderContract:
         wanted = np.einsum("nk,nkm->nm", change, vectors)
         np.testing.assert_allclose(states(holder, "velocity"), wanted, rtol=1e-10, atol=1e-10)
 
-    def test_a_way_is_settled_by_a_rule(self, holder):
-        assert holder.stack("auto", [None]) == "loop"
-        assert holder.stack("vmap", [None, 3]) == "vmap"
+    def test_how_gradients_are_evaluated_is_settled_by_a_rule(self, holder):
+        assert holder.prepare_gradients("auto") == "loop"
+        assert holder.prepare_gradients("vmap") == "vmap"
         assert holder.evaluate(at_pivots([], [KEY] * N))[0].shape == (N,)
 
     def test_adaptive_rule_is_adam(self, holder, pivots):
@@ -98,7 +104,7 @@ class HolderContract:
         g = np.array([gradient(pivots[row]) for row in ROWS])
         np.testing.assert_allclose(read_out(holder, N)[ROWS], pivots[ROWS] - 0.1 * g / (np.abs(g) + 1e-8), rtol=1e-9)
 
-    def test_mixes_pivots_and_carries_registers_along(self, holder, pivots, rng):
+    def test_mixes_pivots_and_their_states(self, holder, pivots, rng):
         velocity = rng.normal(size=(4, M))
         holder.load(pivots, ROWS, {"velocity": velocity})
         mixture = np.eye(N)
@@ -113,7 +119,7 @@ class HolderContract:
         holder.mix(mixture)
         np.testing.assert_allclose(read_out(holder, 9), mixture @ pivots, rtol=1e-11, atol=1e-12)
 
-    def test_lengths_and_chords(self, holder, pivots):
+    def test_lengths_and_inner_products(self, holder, pivots):
         np.testing.assert_allclose(holder.lengths(), np.linalg.norm(np.diff(pivots, axis=0), axis=1), rtol=1e-12)
         offsets = pivots - pivots[0]
         np.testing.assert_allclose(holder.inner_products(), offsets @ offsets.T, rtol=1e-10, atol=1e-7)
@@ -121,9 +127,17 @@ class HolderContract:
     def test_losses_and_measures_at_mixtures(self, holder, pivots, rng):
         mixture = rng.random((3, N))
         wanted = [float(loss(torch.tensor(point))) for point in mixture @ pivots]
-        np.testing.assert_allclose(holder.losses(mixture, [KEY, KEY]), wanted, rtol=1e-10)
-        np.testing.assert_allclose(holder.measure(mixture)["loss"], wanted, rtol=1e-10)
-        assert holder.predictions(mixture) is None
+        np.testing.assert_allclose(holder.ask("loss", mixture, [KEY, KEY]), wanted, rtol=1e-10)
+        np.testing.assert_allclose([found["loss"] for found in holder.ask("measure", mixture)], wanted, rtol=1e-10)
+        assert holder.ask("predictions", mixture) == [None] * 3
+
+    def test_a_new_question_is_one_line(self, holder, pivots, rng, monkeypatch):
+        monkeypatch.setitem(QUESTIONS, "largest", largest)
+        mixture, heard = rng.random((7, N)), {}
+        found = holder.ask("largest", mixture, 3, tick=heard.__setitem__)
+        points = np.sort(np.abs(mixture @ pivots), axis=1)[:, :-4:-1]
+        np.testing.assert_allclose(found, points, rtol=1e-12)
+        assert heard == dict(enumerate(found))
 
     def test_what_is_read_out_can_be_loaded_again(self, holder, pivots):
         holder.begin(ROWS, ("mean", "square"))

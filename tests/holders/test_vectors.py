@@ -9,8 +9,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from pathsearch.holders import SerialHolder, vectors
 from pathsearch.methods import AutoNeb, Neb
+from pathsearch.numerics.messages import Adaptive
 from pathsearch.objectives.function import FunctionObjective
-from pathsearch.optimizers import Adam, Adaptive, Sgd
+from pathsearch.optimizers import Adam, Sgd
 from pathsearch.search import State, search
 
 M = vectors.CHUNK["cpu"] * 2 + 1001  # some chunks, and not a whole number of them
@@ -128,7 +129,7 @@ BANDS = {
 
 
 @pytest.mark.parametrize("band", BANDS)
-def test_a_band_has_one_vector_beside_pivots_gradients_and_registers(band):
+def test_a_band_has_one_vector_beside_pivots_gradients_and_states(band):
     method, optimizer, states = BANDS[band]
     with Peak() as peak:
         holder = SerialHolder(Bowl(lambda weights: weights @ weights, M, torch.float64, torch.device("cpu")))

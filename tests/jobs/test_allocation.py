@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 
 from pathsearch.errors import PathsearchError
-from pathsearch.jobs.allocation import Allocation, Fate, allocation, interactive, parsed
+from pathsearch.jobs.allocation import Allocation, JobInfo, allocation, interactive, parsed
 
 STEP = {
     "SLURM_JOB_ID": "41",
@@ -30,7 +30,7 @@ def test_a_requeued_task_of_an_array_with_fewer_cores_than_the_node():
     }
     found = allocation({**STEP, **more}, 16)
     assert found == Allocation("40_3", 2, 2, 1, 4, 2)
-    assert found.turn == "40_3-2"
+    assert found.attempt == "40_3-2"
     assert allocation({**STEP, **more}, 3).cpus == 3
 
 
@@ -88,7 +88,7 @@ def test_what_slurm_says_of_a_job():
         "TimeLimit=00:30:00 StartTime=2026-01-01T10:00:00 EndTime=2026-01-01T10:30:00 NumNodes=2"
     )
     end = datetime(2026, 1, 1, 10, 30).timestamp()
-    assert parsed(shown) == Fate("RUNNING", end, True, False)
+    assert parsed(shown) == JobInfo("RUNNING", end, True, False)
     assert parsed(shown + " PreemptTime=2026-01-01T10:10:00").preempted
     assert not parsed(shown + " PreemptTime=None").preempted
     assert not parsed(shown.replace("BatchFlag=1", "BatchFlag=0")).requeue
@@ -96,4 +96,4 @@ def test_what_slurm_says_of_a_job():
     unlimited = shown.replace("00:30:00 S", "UNLIMITED S")
     assert parsed(unlimited).until is None
     assert parsed(shown.replace("EndTime=2026-01-01T10:30:00", "EndTime=Unknown")).until is None
-    assert parsed("") == Fate("UNKNOWN", None, False, False)
+    assert parsed("") == JobInfo("UNKNOWN", None, False, False)

@@ -11,15 +11,15 @@ import pytest
 
 from pathsearch.errors import PathsearchError
 from pathsearch.jobs import registry
-from pathsearch.jobs.listing import cancel, figures, forget, show, wanted
+from pathsearch.jobs.listing import cancel, facts, forget, show, wanted
 from pathsearch.jobs.logs import print_log
 from pathsearch.jobs.process import identity
-from pathsearch.jobs.records import Record, Turn, submitted, write
+from pathsearch.jobs.records import Attempt, Record, submitted, write
 from pathsearch.jobs.resubmit import again
 from pathsearch.run.config import load
 
 DAMAGED = 220
-TURN = Turn("7", 0, "h", 1, 1, 0, 6.0, 3606.0, 0, "failed", "why", 2)
+ATTEMPT = Attempt("7", 0, "h", 1, 1, 0, 6.0, 3606.0, 0, "failed", "why", 2)
 VALUES = [None, True, -1, 0, 1.5, 1e300, 10**30, float("nan"), "", "x", "a\nb", "\0", "\ud800", [], [1], {}, {"a": []}]
 VALUES += ["-u root", "../..", "/", {"endpoints": 3}, {"endpoints": {"start": {"run": "x" * 300}, "through": 1}}]
 
@@ -36,22 +36,20 @@ def good(tmp_path, monkeypatch):
     local = replace(slurm, cluster="local", job="8", host=os.uname().nodename, boot="b", started=3.0)
     for name, kept in (("aaa", slurm), ("zzz", local)):
         submitted(tmp_path / name, kept)
-        write(
-            tmp_path / name / "jobs" / "turn-7-0.json", Turn("7", 0, "h", 1, 1, 0, 6.0, 3606.0, 0, "failed", "why", 2)
-        )
+        write(tmp_path / name / "jobs" / "attempt-7-0.json", ATTEMPT)
     return slurm, local
 
 
 def told(capsys):
-    """The table of all runs, by folder; their figures are JSON."""
+    """The table of all runs, by folder; their facts are JSON."""
     found = wanted(None)
-    json.dumps([figures(one) for one in found])
+    json.dumps([facts(one) for one in found])
     show(found)
     return {one.run.name: one for one in found}, capsys.readouterr().out
 
 
 def mutated(text, rng):
-    """The text of a record or turn with bytes, keys or values of it changed."""
+    """The text of a record or attempt with bytes, keys or values of it changed."""
     kind = rng.randrange(5)
     if kind == 0:
         return text[: rng.randrange(len(text))].encode()
@@ -76,8 +74,8 @@ def test_damaged_records_hide_no_run(tmp_path, good, capsys):
     for n in range(DAMAGED):
         run, kept = tmp_path / f"run{n:03}", good[n % 2]
         submitted(run, kept)
-        write(run / "jobs" / "turn-7-0.json", TURN)
-        file = run / "job.json" if n % 3 else run / "jobs" / "turn-7-0.json"
+        write(run / "jobs" / "attempt-7-0.json", ATTEMPT)
+        file = run / "job.json" if n % 3 else run / "jobs" / "attempt-7-0.json"
         file.write_bytes(mutated(file.read_text(), rng))
     found, out = told(capsys)
     assert len(found) == DAMAGED + 2
@@ -127,10 +125,10 @@ def test_job_json_is_something_else(tmp_path, good, capsys):
         file.mkdir()
 
     kinds = {"folder": folder, "pipe": os.mkfifo, "huge": lambda file: file.touch()}
-    kinds["turn"] = kinds["folder"]
+    kinds["attempt"] = kinds["folder"]
     for name, make in kinds.items():
         submitted(tmp_path / name, good[0])
-        file = tmp_path / name / ("job.json" if name != "turn" else "jobs/turn-7-0.json")
+        file = tmp_path / name / ("job.json" if name != "attempt" else "jobs/attempt-7-0.json")
         file.parent.mkdir(exist_ok=True)
         file.unlink(missing_ok=True)
         make(file)
@@ -139,7 +137,7 @@ def test_job_json_is_something_else(tmp_path, good, capsys):
     assert found.keys() == {"aaa", "zzz", *kinds}
     for name in ("folder", "pipe", "huge"):
         assert f"{name}/job.json is damaged: move it away, and submit the run again to go on (" in out
-    assert "turn/jobs/turn-7-0.json is damaged: move it away (" in out
+    assert "attempt/jobs/attempt-7-0.json is damaged: move it away (" in out
     with pytest.raises(PathsearchError, match=r"job\.json is damaged"):
         print_log(tmp_path / "pipe", False)
 

@@ -7,10 +7,10 @@ import pytest
 
 from pathsearch.errors import PathsearchError
 from pathsearch.jobs import listing, records
-from pathsearch.jobs.listing import cancel, clock, figures, show
+from pathsearch.jobs.listing import cancel, clock, facts, show
 from pathsearch.jobs.logs import print_log
 from pathsearch.jobs.process import identity
-from pathsearch.jobs.records import Record, Turn, submitted, write
+from pathsearch.jobs.records import Attempt, Record, submitted, write
 from pathsearch.jobs.states import Status, statuses
 from tests.jobs.test_states import sleeper
 
@@ -31,10 +31,10 @@ def test_time_and_what_it_cost(tmp_path, monkeypatch, capsys):
     for name, gpus, cpus in (("gpu", 2, 8), ("cpu", 0, 4), ("old", 0, 0)):
         submitted(tmp_path / name, Record("slurm", {}, "", "", 1.0, job="7"))
         for n in range(2):
-            turn = Turn("7", n, "h", 1, 1, gpus, 100.0, 1900.0, outcome="requeued", cpus=cpus)
-            write(tmp_path / name / "jobs" / f"turn-7-{n}.json", turn)
+            attempt = Attempt("7", n, "h", 1, 1, gpus, 100.0, 1900.0, outcome="requeued", cpus=cpus)
+            write(tmp_path / name / "jobs" / f"attempt-7-{n}.json", attempt)
     found = statuses([tmp_path / name for name in ("gpu", "cpu", "old")])
-    said = [figures(one) for one in found]
+    said = [facts(one) for one in found]
     assert [(one["elapsed"], one["gpu_hours"], one["core_hours"]) for one in said] == [
         (3600.0, 2.0, 8.0),
         (3600.0, 0.0, 4.0),
@@ -112,7 +112,7 @@ def test_of_a_script_of_ones_own_the_step_is_ended(local, tmp_path, monkeypatch)
     own = Record("slurm", {}, "", "", 1.0, job="41_3")
     for name, kept in (("own", own), ("ours", replace(own, profile={"nodes": 1}))):
         submitted(tmp_path / name, kept)
-        write(tmp_path / name / "jobs" / "turn-41_3-0.json", Turn("41_3", 0, "h", 1, 1, 0, 2.0, 3.0, step="44.1"))
+        write(tmp_path / name / "jobs" / "attempt-41_3-0.json", Attempt("41_3", 0, "h", 1, 1, 0, 2.0, 3.0, step="44.1"))
         cancel(Status(tmp_path / name, kept, "RUNNING", "", None, 0.0, 1))
     assert asked == [["scancel", "44.1"], ["scancel", "41_3"]]
     assert records.cancelled(tmp_path / "own", 1.0)

@@ -102,7 +102,7 @@ def test_cancel_and_again(here):
     until(lambda: state(run) == "CANCELLED", 30, lambda: str(statuses([run])))
     pathsearch("resubmit", "run", cwd=folder, **own)
     until(lambda: state(run) == "COMPLETED", 60, lambda: str(statuses([run])))
-    assert statuses([run])[0].turns == 2
+    assert statuses([run])[0].attempts == 2
 
 
 def test_where_there_is_no_slurm(here):
@@ -137,6 +137,6 @@ def test_a_dry_run_submits_nothing(here):
     assert "--array=0-1%2" in done.stdout
     assert "# run in all/seed=1" in done.stdout
     # one node of two GPUs for the endpoints, two for each of the others, an hour and a half each
-    assert f"asked for: at most {1.5 * (2 + 2 * 4):g} GPU-hours a turn" in done.stdout
+    assert f"asked for: at most {1.5 * (2 + 2 * 4):g} GPU-hours an attempt" in done.stdout
     assert "floating-point operations" in done.stdout
     assert not (folder / "all").exists()

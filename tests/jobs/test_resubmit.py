@@ -1,13 +1,14 @@
 """Which failed runs share a job again, what each waits for, and what is left out."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pathsearch.errors import PathsearchError
 from pathsearch.jobs.listing import wanted
-from pathsearch.jobs.records import Record, sources, submitted
-from pathsearch.jobs.resubmit import again, plan
+from pathsearch.jobs.records import Record, prerequisites, sources, submitted
+from pathsearch.jobs.resubmit import again, grouped
 from pathsearch.jobs.states import Status
 from pathsearch.jobs.submit import said
 
@@ -33,8 +34,8 @@ def run(tmp_path):
 
 
 def planned(failed, others=()):
-    needs = {one.run: sources(one.record.config, one.run.parent, one.run.parent) for one in failed}
-    groups, refused = plan({one.run: one for one in failed}, needs, {one.run: one for one in others})
+    needs = {one.run: prerequisites(one.record) for one in failed}
+    groups, refused = grouped({one.run: one for one in failed}, needs, {one.run: one for one in others})
     found = [([one.run.name for one in group.runs], [source.name for source in group.after]) for group in groups]
     return found, refused
 
@@ -45,6 +46,20 @@ def test_a_sweep_is_one_job_after_its_endpoints(run):
     assert planned([*paths, ends]) == ([(["ends"], []), (["seed=0", "seed=1", "seed=2"], ["ends"])], [])
     assert planned(paths, [run("ends", state="COMPLETED")]) == ([(["seed=0", "seed=1", "seed=2"], [])], [])
     assert planned(paths, [run("ends", state="RUNNING")]) == ([(["seed=0", "seed=1", "seed=2"], ["ends"])], [])
+
+
+def test_minima_come_before_the_paths_between_them(run, tmp_path):
+    def path(name, *minima):
+        one = run(name, logs="../jobs-paths")
+        return replace(one, record=replace(one.record, needs=[str(tmp_path / minimum) for minimum in minima]))
+
+    minima = [run(name, logs="../jobs-minima") for name in ("a", "b")]
+    paths = [path("ab", "a", "b"), path("bc", "b", "c")]
+    found, refused = planned([*paths, *minima], [run("c", state="RUNNING")])
+    assert (found, refused) == ([(["a", "b"], []), (["ab"], ["a", "b"]), (["bc"], ["b", "c"])], [])
+    found, refused = planned(paths, [run("a", state="COMPLETED"), run("b", state="COMPLETED"), run("c")])
+    assert found == [(["ab"], [])]
+    assert f"needs {tmp_path}/c, which is FAILED and not submitted again" in refused[0]
 
 
 def test_a_run_is_never_in_one_job_with_what_it_waits_for(run):

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from pathsearch.jobs.profiles import Profile
+from pathsearch.jobs.profiles import ClusterProfile
 from pathsearch.jobs.script import text
 
 GOLDEN = Path(__file__).parent / "golden"
-FULL = Profile(
+FULL = ClusterProfile(
     partition="gpu",
     account="us",
     nodes=2,
@@ -23,7 +23,7 @@ FULL = Profile(
     sbatch={"mail-type": "FAIL", "exclusive": True},
 )
 CASES = {
-    "plain": lambda: text(Profile(), "digits", Path("/shared/run/jobs"), 1, [], "python"),
+    "plain": lambda: text(ClusterProfile(), "digits", Path("/shared/run/jobs"), 1, [], "python"),
     "full": lambda: text(FULL, "resnet", Path("/shared/a run/jobs"), 1, [], "python"),
     "array": lambda: text(FULL, "resnet", Path("/shared/sweep/jobs"), 16, ["41"], "python"),
 }

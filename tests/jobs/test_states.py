@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from pathsearch.errors import PathsearchError
-from pathsearch.jobs.listing import cancel
+from pathsearch.jobs.listing import cancel, facts, show
 from pathsearch.jobs.process import identity
-from pathsearch.jobs.records import Record, Turn, submitted, write
+from pathsearch.jobs.records import Attempt, Record, submitted, write
 from pathsearch.jobs.states import accounting, judged, queue, statuses
 from pathsearch.storage.glance import Glance
 
@@ -25,8 +25,8 @@ def sleeper(*words):
         process.communicate(b"\n")
 
 
-def turn(outcome, said="", last=False):
-    return Turn("7", 0, "host", 1, 1, 1, 0.0, 1.0, outcome=outcome, said=said, last=last)
+def attempt(outcome, said="", last=False):
+    return Attempt("7", 0, "host", 1, 1, 1, 0.0, 1.0, outcome=outcome, said=said, last=last)
 
 
 def seen(state):
@@ -37,26 +37,26 @@ def seen(state):
     ("told", "had", "shown", "judgement"),
     [
         (("PENDING", "Dependency"), [], None, ("PENDING", "Dependency")),
-        (("RUNNING", "None"), [turn("")], seen("running"), ("RUNNING", "")),
-        (("COMPLETED", "None"), [turn("finished")], seen("finished"), ("COMPLETED", "")),
-        (None, [turn("finished")], seen("finished"), ("COMPLETED", "")),
+        (("RUNNING", "None"), [attempt("")], seen("running"), ("RUNNING", "")),
+        (("COMPLETED", "None"), [attempt("finished")], seen("finished"), ("COMPLETED", "")),
+        (None, [attempt("finished")], seen("finished"), ("COMPLETED", "")),
         # it has what it was to find, whatever happened to the job after
-        (("FAILED", "NonZeroExitCode"), [turn("failed")], seen("finished"), ("COMPLETED", "")),
-        (("FAILED", "NonZeroExitCode"), [turn("failed", "no data")], seen("running"), ("FAILED", "no data")),
+        (("FAILED", "NonZeroExitCode"), [attempt("failed")], seen("finished"), ("COMPLETED", "")),
+        (("FAILED", "NonZeroExitCode"), [attempt("failed", "no data")], seen("running"), ("FAILED", "no data")),
         (("CANCELLED", "None"), [], None, ("CANCELLED", "")),
-        (("TIMEOUT", "TimeLimit"), [turn("")], seen("running"), ("TIMEOUT", "")),
+        (("TIMEOUT", "TimeLimit"), [attempt("")], seen("running"), ("TIMEOUT", "")),
         # a script whose last command succeeded, though the run did not
-        (("COMPLETED", "None"), [turn("failed", "no data")], None, ("FAILED", "no data")),
+        (("COMPLETED", "None"), [attempt("failed", "no data")], None, ("FAILED", "no data")),
         (("COMPLETED", "None"), [], None, ("FAILED", "")),
         # nobody remembers the job
-        (None, [turn("failed", "no data")], None, ("FAILED", "no data")),
-        (None, [turn("stopped", "by SIGTERM")], seen("running"), ("STOPPED", "by SIGTERM")),
-        (None, [turn("")], seen("running"), ("LOST", "")),
+        (None, [attempt("failed", "no data")], None, ("FAILED", "no data")),
+        (None, [attempt("stopped", "by SIGTERM")], seen("running"), ("STOPPED", "by SIGTERM")),
+        (None, [attempt("")], seen("running"), ("LOST", "")),
         (None, [], None, ("LOST", "")),
-        # the shell, or script, that it was started in goes on, and gives it no other turn
-        (("RUNNING", "None"), [turn("stopped", "by SIGINT", last=True)], seen("running"), ("STOPPED", "by SIGINT")),
-        (("RUNNING", "None"), [turn("stopped", "by SIGTERM")], seen("running"), ("RUNNING", "")),
-        (("RUNNING", "None"), [turn("", last=True)], seen("running"), ("RUNNING", "")),
+        # the shell, or script, that it was started in goes on, and gives it no other attempt
+        (("RUNNING", "None"), [attempt("stopped", "by SIGINT", last=True)], seen("running"), ("STOPPED", "by SIGINT")),
+        (("RUNNING", "None"), [attempt("stopped", "by SIGTERM")], seen("running"), ("RUNNING", "")),
+        (("RUNNING", "None"), [attempt("", last=True)], seen("running"), ("RUNNING", "")),
     ],
 )
 def test_the_truth(told, had, shown, judgement):
@@ -67,11 +67,11 @@ def test_the_truth(told, had, shown, judgement):
     ("told", "had", "shown", "state"),
     [
         (None, [], None, "CANCELLED"),
-        (None, [turn("stopped", "why")], seen("running"), "CANCELLED"),
-        (("CANCELLED", "None"), [turn("")], seen("running"), "CANCELLED"),
-        (("COMPLETING", "None"), [turn("")], seen("running"), "COMPLETING"),
-        (("UNKNOWN", "squeue"), [turn("")], seen("running"), "UNKNOWN"),
-        (None, [turn("finished")], seen("finished"), "COMPLETED"),  # it was too late
+        (None, [attempt("stopped", "why")], seen("running"), "CANCELLED"),
+        (("CANCELLED", "None"), [attempt("")], seen("running"), "CANCELLED"),
+        (("COMPLETING", "None"), [attempt("")], seen("running"), "COMPLETING"),
+        (("UNKNOWN", "squeue"), [attempt("")], seen("running"), "UNKNOWN"),
+        (None, [attempt("finished")], seen("finished"), "COMPLETED"),  # it was too late
     ],
 )
 def test_one_that_was_cancelled(told, had, shown, state):
@@ -100,6 +100,27 @@ def test_slurm_that_does_not_answer(tmp_path, monkeypatch):
     assert "squeue" in one.says
 
 
+def test_what_a_run_waits_for_is_told(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    rows = "7|PENDING|Dependency\n8|PENDING|Resources\n9|CANCELLED|DependencyNeverSatisfied\n"
+    monkeypatch.setattr("pathsearch.jobs.states.asked", lambda command: rows)
+    needs = [str(tmp_path / f"minima/{k}") for k in range(6)]
+    for job in (7, 8, 9):
+        submitted(tmp_path / f"run{job}", Record("slurm", {}, "/", "/", 1.0, job=str(job), needs=needs))
+    finished = lambda run: seen("finished") if run.name == "0" else None
+    monkeypatch.setattr("pathsearch.jobs.states.glances", lambda runs: {run: finished(run) for run in runs})
+    found = statuses([tmp_path / f"run{job}" for job in (7, 8, 9)])
+    assert [[run.name for run in one.waits_for] for one in found] == [list("12345"), [], list("12345")]
+    assert facts(found[0])["waits_for"] == needs[1:]
+    show(found)
+    assert capsys.readouterr().out.splitlines()[-3:] == [
+        "run7: Dependency: waits for minima/1, minima/2, minima/3 and 2 more",
+        "run8: Resources",
+        "run9: DependencyNeverSatisfied: waits for minima/1, minima/2, minima/3 and 2 more",
+    ]
+
+
 def test_runs_of_one_process_each_have_their_own_state(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     names = ("ended", "under way", "waits")
@@ -111,8 +132,8 @@ def test_runs_of_one_process_each_have_their_own_state(tmp_path, monkeypatch):
             record = Record("local", {}, "", "", 1.0, job=str(process.pid), boot=boot, started=started)
             submitted(run, record)
             if outcome is not None:
-                said = Turn(str(process.pid), 0, "host", 1, 1, 1, 2.0, 3.0, outcome=outcome, said="why")
-                write(run / "jobs" / "turn-1-0.json", said)
+                said = Attempt(str(process.pid), 0, "host", 1, 1, 1, 2.0, 3.0, outcome=outcome, said="why")
+                write(run / "jobs" / "attempt-1-0.json", said)
         assert [one.state for one in statuses([tmp_path / name for name in names])] == ["FAILED", "RUNNING", "PENDING"]
         # the same number, another process: a container was started anew, or the machine
         submitted(tmp_path / "waits", replace(record, started=started - 60))

@@ -11,9 +11,10 @@ import pytest
 from pathsearch import storage
 from pathsearch.errors import Interrupted, PathsearchError, Requeued
 from pathsearch.jobs import records, registry, work
-from pathsearch.jobs.allocation import Fate
+from pathsearch.jobs.allocation import JobInfo
 from pathsearch.machine import cores
 from pathsearch.run import config
+from pathsearch.run.settings import Asked
 from pathsearch.run.stop import signals
 
 STEP = {
@@ -41,7 +42,7 @@ def asked(tmp_path, monkeypatch):
 def slurm(monkeypatch, state="RUNNING", left=3600.0, requeue=True, preempted=False):
     for name, value in STEP.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(work, "fate", lambda job: Fate(state, time.time() + left, requeue, preempted))
+    monkeypatch.setattr(work, "job_info", lambda job: JobInfo(state, time.time() + left, requeue, preempted))
 
 
 def run(where, settings):
@@ -50,7 +51,7 @@ def run(where, settings):
 
 
 def configured():
-    return *config.load("two-modes", ["measure.plane=0"]), False
+    return Asked(*config.load("two-modes", ["measure.plane=0"]))
 
 
 def interrupted(number=signal.SIGUSR2):
@@ -64,8 +65,8 @@ def interrupted(number=signal.SIGUSR2):
 def test_a_run_of_a_plain_script_is_known(tmp_path, monkeypatch):
     slurm(monkeypatch)
     assert run(tmp_path / "run", configured).state == "finished"
-    (turn,) = records.turns(tmp_path / "run")
-    assert (turn.job, turn.outcome, turn.nodes, turn.gpus) == ("41", "finished", 1, 0)
+    (attempt,) = records.attempts(tmp_path / "run")
+    assert (attempt.job, attempt.outcome, attempt.nodes, attempt.gpus) == ("41", "finished", 1, 0)
     assert registry.known_runs() == [tmp_path / "run"]
     assert records.record(tmp_path / "run").job == "41"
 
@@ -76,7 +77,7 @@ def test_a_warning_has_the_job_requeued(tmp_path, monkeypatch, asked):
         run(tmp_path / "run", interrupted())
     assert asked == ["41"]
     assert storage.read(tmp_path / "run").state == "running"
-    assert records.turns(tmp_path / "run")[0].outcome == "requeued"
+    assert records.attempts(tmp_path / "run")[0].outcome == "requeued"
 
 
 @pytest.mark.parametrize(
@@ -87,13 +88,13 @@ def test_a_warning_has_the_job_requeued(tmp_path, monkeypatch, asked):
         (signal.SIGUSR2, {"state": "COMPLETING"}, r"SLURM ends the job \(COMPLETING\)"),
     ],
 )
-def test_no_other_turn_where_none_is_wanted(tmp_path, monkeypatch, asked, number, facts, says):
+def test_no_other_attempt_where_none_is_wanted(tmp_path, monkeypatch, asked, number, facts, says):
     slurm(monkeypatch, **facts)
     with pytest.raises(Interrupted, match=says) as raised:
         run(tmp_path / "run", interrupted(number))
     assert not isinstance(raised.value, Requeued)
     assert asked == []
-    assert records.turns(tmp_path / "run")[0].outcome == "stopped"
+    assert records.attempts(tmp_path / "run")[0].outcome == "stopped"
 
 
 def test_a_preemption_that_is_told_by_sigterm(tmp_path, monkeypatch, asked):
@@ -103,7 +104,7 @@ def test_a_preemption_that_is_told_by_sigterm(tmp_path, monkeypatch, asked):
     assert asked == ["41"]
 
 
-def test_no_fourth_turn_without_progress(tmp_path, monkeypatch, asked):
+def test_no_fourth_attempt_without_progress(tmp_path, monkeypatch, asked):
     slurm(monkeypatch, left=5.0)  # too short for a step
     for restart in range(3):
         monkeypatch.setenv("SLURM_RESTART_COUNT", str(restart))
@@ -111,8 +112,8 @@ def test_no_fourth_turn_without_progress(tmp_path, monkeypatch, asked):
         with pytest.raises(PathsearchError) as raised:
             run(tmp_path / "run", configured)
         assert isinstance(raised.value, Requeued) == (restart < 2)
-    assert "in 3 turns it got no further, and is not requeued: give it more time" in str(raised.value)
-    assert [turn.outcome for turn in records.turns(tmp_path / "run")] == ["requeued", "requeued", "failed"]
+    assert "in 3 attempts it got no further, and is not requeued: give it more time" in str(raised.value)
+    assert [attempt.outcome for attempt in records.attempts(tmp_path / "run")] == ["requeued", "requeued", "failed"]
 
 
 def test_a_holder_that_leaves_nodes_idle_is_refused(tmp_path, monkeypatch):
@@ -121,7 +122,7 @@ def test_a_holder_that_leaves_nodes_idle_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "2")
     monkeypatch.setattr("pathsearch.jobs.nodes.head", lambda *arguments: nullcontext("nowhere:1"))
     with pytest.raises(PathsearchError, match="holder serial of this run leaves 2 nodes idle: ask for one node"):
-        run(tmp_path / "run", lambda: (*config.load("two-modes", ["holder=serial"]), False))
+        run(tmp_path / "run", lambda: Asked(*config.load("two-modes", ["holder=serial"])))
 
 
 def local(monkeypatch, tmp_path, act, runs=("a", "b", "c")):
@@ -191,7 +192,7 @@ def test_one_that_fails_keeps_no_other_from_running(tmp_path, monkeypatch, capfd
     assert "pathsearch: b fails" in (tmp_path / "b" / "jobs" / "99_0_log.out").read_text()
 
 
-def test_ray_that_is_gone_ends_a_run_that_has_no_other_turn(tmp_path, monkeypatch, capsys):
+def test_ray_that_is_gone_ends_a_run_that_has_no_other_attempt(tmp_path, monkeypatch, capsys):
     slurm(monkeypatch, requeue=False)
     found = {}
 
@@ -206,8 +207,13 @@ def test_ray_that_is_gone_ends_a_run_that_has_no_other_turn(tmp_path, monkeypatc
         "pathsearch: Ray ended on n1, the first node: out of memory; "
         "run the same command again to continue from the last checkpoint"
     )
-    (turn,) = records.turns(tmp_path / "run")
-    assert (turn.outcome, turn.last, turn.step, turn.cpus) == ("finished", True, "41.0", turn.nodes * cores())
+    (attempt,) = records.attempts(tmp_path / "run")
+    assert (attempt.outcome, attempt.last, attempt.step, attempt.cpus) == (
+        "finished",
+        True,
+        "41.0",
+        attempt.nodes * cores(),
+    )
 
 
 def test_a_run_typed_in_a_shell_that_slurm_gave_is_no_job_of_its_own(tmp_path, monkeypatch):

@@ -56,7 +56,7 @@ def test_several_at_once_are_as_one_after_another(name):
 
 def test_a_network_that_finds_its_parameters_its_own_way_is_left_to_the_loop():
     found = objective(networks.Listed)
-    with pytest.raises(PathsearchError, match=r"no other holder\.stack than loop"):
+    with pytest.raises(PathsearchError, match=r"no other holder\.gradients than loop"):
         found.losses_and_gradients(torch.stack([found.initial(0)]), KEY)
 
 

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from pathsearch.methods.minimise import Minimise
+from pathsearch.methods.sampling import at_pivots, downhill
 from pathsearch.methods.stages import Stage
 from pathsearch.numerics.schedules import SCHEDULES
+from pathsearch.numerics.seeds import Key
 from pathsearch.objectives.function import FunctionObjective
 from pathsearch.optimizers import Adam, Fire, Lbfgs, Sgd
 from tests.conftest import path_of, searched
@@ -22,11 +23,24 @@ def bowl(w):
     return 0.5 * w @ CURVATURE @ w + 0.1 * (w**4).sum()
 
 
+class Descent:
+    """A method whose pivots do not know each other: each follows its own gradient."""
+
+    respaced = False
+
+    def sample(self, pivots, moving, seed, step, fixed):
+        return at_pivots(moving, [Key(seed, step)] * pivots)
+
+    def forces(self, losses, gram, memory, stochastic):
+        return downhill(gram)
+
+
 def ours(optimizer, steps=STEPS):
-    """Both starts moved at once, as two pivots that do not know each other; returns their end [2, M]."""
-    stage = Stage("test", Minimise({0: 0, 1: 0}), optimizer, steps, rows=(0, 1))
-    holder, _ = searched(FunctionObjective(bowl, M, torch.float64, torch.device("cpu")), STARTS, [stage])
-    return path_of(holder)
+    """Both starts moved at once, as pivots between ends that say nothing; returns where they end [2, M]."""
+    chain = np.pad(STARTS.numpy(), ((1, 1), (0, 0)))
+    stage = Stage("test", Descent(), optimizer, steps)
+    holder, _ = searched(FunctionObjective(bowl, M, torch.float64, torch.device("cpu")), chain, [stage])
+    return path_of(holder)[1:-1]
 
 
 def torchs(make, schedule="constant"):

@@ -1,4 +1,5 @@
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from pathsearch import storage
 from pathsearch.errors import PathsearchError
 from pathsearch.objectives import NetworkSettings
 from pathsearch.run import endpoints
-from pathsearch.run.settings import Endpoints, FromRun
+from pathsearch.run.settings import FromRun
 
 SETTINGS = NetworkSettings.model_validate(
     {"model": "cnn", "data": {"name": "random", "shape": [3, 8, 8], "examples": 20}}
@@ -51,16 +52,14 @@ def test_arrays_and_lists(network, tmp_path):
 
 def test_earlier_runs(network, tmp_path):
     pivots = np.random.default_rng(0).normal(size=(3, network.size))
-    plain = {"state": "finished", "origin": "", "config": {}, "position": {}, "summary": {}, "versions": {}}
-    names = (("tensor",), np.array(network.names))
-    groups = {"path": {"weights": (("pivot", "parameter"), pivots)}, "optimizer": {}, "buffers": {}, "history": {}}
-    storage.write(tmp_path / "path.h5", plain, {**groups, "parameters": {"name": names}})
+    kept = storage.Kept(state="finished", weights=pivots, tensors=network.table)
+    storage.write(tmp_path / "path.h5", kept)
     np.testing.assert_array_equal(read("path.h5", network, tmp_path).weights, pivots[0])
     np.testing.assert_array_equal(read("path.h5", network, tmp_path, "end").weights, pivots[2])
     np.testing.assert_array_equal(read(FromRun(run=str(tmp_path), pivot=1), network, tmp_path).weights, pivots[1])
     with pytest.raises(PathsearchError, match="has 3 pivots, none numbered 7"):
         read(FromRun(run="path.h5", pivot=7), network, tmp_path)
-    storage.write(tmp_path / "path.h5", {**plain, "state": "running"}, {**groups, "parameters": {"name": names}})
+    storage.write(tmp_path / "path.h5", replace(kept, state="running"))
     with pytest.raises(PathsearchError, match=r"path\.h5 is not finished"):
         read("path.h5", network, tmp_path)
 
@@ -98,16 +97,3 @@ def test_what_does_not_fit_is_named(network, tmp_path):
         read([float("nan")] * network.size, network, tmp_path)
     with pytest.raises(PathsearchError, match=r"no file missing\.npy"):
         read("missing.npy", network, tmp_path)
-
-
-def test_endpoints_trained_alike_are_trained_together():
-    train = {"steps": 7, "optimizer": {"name": "sgd", "lr": 0.1}}
-    alike = Endpoints.model_validate({"start": {"train": {"seed": 4, **train}}, "end": {"train": {"seed": 5, **train}}})
-    (stage,) = endpoints.training(alike)
-    assert (stage.rows, stage.method.seeds, stage.steps) == ((0, 1), {0: 4, 1: 5}, 7)
-    other = Endpoints.model_validate({"start": {"train": {"seed": 4, **train}}, "end": {"train": {"seed": 5}}})
-    assert [stage.rows for stage in endpoints.training(other)] == [(0,), (1,)]
-    assert endpoints.training(Endpoints(start=[0.0], end=[1.0])) == []
-    bent = Endpoints.model_validate({"start": [0.0], "through": [[2.0]], "end": {"train": {"seed": 5}}})
-    (stage,) = endpoints.training(bent)
-    assert (stage.rows, stage.method.seeds) == ((2,), {2: 5})

@@ -19,8 +19,8 @@ def _there(tmp_path, monkeypatch):
 
 
 def extend(out, *changes, **more):
-    settings, folder, stretch = extended(Path(out).resolve(), list(changes))
-    return again(settings, folder, out, stretch=stretch, **more)
+    asked = extended(Path(out).resolve(), list(changes))
+    return again(asked.settings, asked.folder, out, stretch=asked.stretch, **more)
 
 
 @pytest.mark.parametrize("changes", [["steps=7"], ["steps= +4", "checkpoint.steps=2"]])
@@ -48,7 +48,7 @@ def test_so_many_more_asked_twice_are_the_same():
         extend("grown", "steps=+5", stop_at=6)
     assert storage.read("grown").summary["extended"] == 3
     assert_same(extend("grown"), wanted)  # nothing more is asked of a stopped run
-    assert extended(Path("grown").resolve(), ["steps=+1"])[0].steps == 9
+    assert extended(Path("grown").resolve(), ["steps=+1"]).settings.steps == 9
 
 
 def test_rates_of_so_many_steps_are_said_to_change():

@@ -140,10 +140,10 @@ def test_nothing_is_refused_in_words_of_pydantic(part):
 
 def test_profiles_are_refused_in_the_same_words():
     said = []
-    for name in [*profiles.Profile.model_fields, "nosuch"]:
+    for name in [*profiles.ClusterProfile.model_fields, "nosuch"]:
         for wrong in WRONG:
             try:
-                profiles.profile({name: wrong}, {}, "gpu.yaml")
+                profiles.cluster_profile({name: wrong}, {}, "gpu.yaml")
             except PathsearchError as error:
                 said.append(str(error).partition("(there are")[0])  # the names of sbatch's options are its own
     assert not [line for line in said if any(word in line for word in PYDANTICS)]
@@ -194,3 +194,7 @@ def test_what_options_take_in_words():
     assert fields["device"] == "auto | cpu | cuda"
     neb = next(part.settings for part in PARTS if part.title == "method neb").model_fields
     assert takes(of_field(neb["spring"])) == "inf or a number above 0"
+
+
+def test_a_default_goes_by_its_own_name_where_a_class_has_several():
+    assert options._default(RunSettings.model_fields["method"]) == "bezier"

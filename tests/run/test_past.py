@@ -2,7 +2,7 @@
 
 import json
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from pathsearch import storage
 from pathsearch.errors import Interrupted, PathsearchError
 from pathsearch.run import config, past
 from pathsearch.run.outside import outside
+from pathsearch.storage.layout import Attributes
 from tests.runs import Heard, assert_same, carried_out
 
 QUICK = ("measure={points: 3, plane: 0}",)
@@ -132,17 +133,27 @@ def test_what_makes_another_path_is_refused(kind, ended, monkeypatch):
 def changed(run, **attributes):
     """The same run with other root attributes."""
     with storage.stored(run.file) as kept:
-        weights, states = kept.weights[()], {name: values[()] for name, values in kept.states.items()}
-    names = ("state", "config", "position", "summary", "versions", "origin", "last", "outside", "place")
-    whole = {name: getattr(run, name) for name in names} | attributes
-    groups = {
-        "path": {"weights": (("pivot", "parameter"), weights)},
-        "optimizer": {name: (("moving", "parameter"), values) for name, values in states.items()},
-    }
-    for group, arrays in run.groups.items():
-        dims = {name: tuple(f"{name}.{i}" for i in range(values.ndim)) for name, values in arrays.items()}
-        groups[group] = {name: (dims[name], values) for name, values in arrays.items()}
-    storage.write(run.file, {name: value for name, value in whole.items() if value is not None}, groups)
+        weights, states, buffers = (
+            kept.weights[()],
+            {name: kept.states[name][()] for name in kept.states},
+            kept.buffers(),
+        )
+    names = [each.name for each in fields(Attributes)]
+    parameters = run.groups["parameters"]
+    shapes = [tuple(int(size) for size in shape.split("x")) for shape in parameters["shape"]]
+    whole = storage.Kept(
+        **{name: getattr(run, name) for name in names} | attributes,
+        weights=weights,
+        moving=range(1, len(weights) - 1),
+        optimizer=states,
+        tensors=list(zip(parameters["name"].tolist(), shapes)),
+        buffers=buffers,
+        history=run.groups["history"],
+        measured=run.groups.get("measured", {}),
+        endpoints=run.under("endpoints"),
+        profiles=run.under("profiles"),
+    )
+    storage.write(run.file, whole)
 
 
 def test_options_an_old_run_did_not_know_have_their_defaults():
@@ -169,11 +180,11 @@ def test_options_that_are_gone_are_named():
 
 def test_files_of_old_still_open_and_continue():
     run = carried_out(*SGD, "steps=3", out="x")
-    changed(run, last=None, outside=None, place=None)
+    changed(run, last={}, outside={}, place={})
     assert carried_out(*SGD, "steps=3", out="x").last == {}
     with pytest.raises(PathsearchError, match="finished by an earlier pathsearch"):
         carried_out(*SGD, "steps=5", out="x")
-    changed(run, state="running", last=None, outside=None, place=None)
+    changed(run, state="running", last={}, outside={}, place={})
     assert carried_out(*SGD, "steps=3", out="x").state == "finished"
 
 
@@ -215,7 +226,7 @@ def test_an_endpoint_of_a_run_is_known_by_its_weights(tmp_path):
     options = ("two-modes", *QUICK, "steps=2", "endpoints={start: {run: source, pivot: 1}, end: source/path.h5}")
     found = carried_out(*options, out="x")
     assert set(found.outside) == {"endpoints.start", "endpoints.end"}
-    changed(run, origin="another host")  # the same path
+    changed(run, writers=[*run.writers, {"origin": "another host", "versions": {}}])  # the same path
     assert carried_out(*options, out="x").state == "finished"
     run.file.unlink()
     carried_out("two-modes", *QUICK, "steps=4", out="source")

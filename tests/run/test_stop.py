@@ -10,7 +10,8 @@ import pytest
 from pathsearch import storage
 from pathsearch.errors import Interrupted
 from pathsearch.objectives.function import FunctionObjective
-from pathsearch.run import config, session
+from pathsearch.run import config, whole
+from pathsearch.run.settings import Asked
 from pathsearch.run.stop import SLACK, Stop, signals
 from pathsearch.storage.glance import glance
 
@@ -60,7 +61,7 @@ def test_a_signal_is_noted(number):
 
 def carried_out(folder, watcher, stop, *overrides):
     settings, where = config.load("muller-brown", ["measure.plane=7", "checkpoint.minutes=1000", *overrides])
-    return session.run(settings, folder, where, watcher, stop)
+    return whole.run(Asked(settings, where), folder, watcher, stop)
 
 
 def test_a_run_stops_by_itself_before_its_time_is_over(tmp_path):
@@ -72,8 +73,8 @@ def test_a_run_stops_by_itself_before_its_time_is_over(tmp_path):
 
 
 def test_a_measurement_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
-    whole = carried_out(tmp_path / "whole", Watcher(), Stop())
-    assert "measured" not in whole.groups
+    wanted = carried_out(tmp_path / "wanted", Watcher(), Stop())
+    assert "measured" not in wanted.groups
     asked = []
     measure = FunctionObjective.measure
 
@@ -95,5 +96,5 @@ def test_a_measurement_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
     assert found.state == "finished"
     assert "measured" not in found.groups
     for group in ("profiles/path", "profiles/linear", "profiles/plane"):
-        for name, values in whole.groups[group].items():
+        for name, values in wanted.groups[group].items():
             np.testing.assert_array_equal(found.groups[group][name], values)

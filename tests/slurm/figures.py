@@ -49,13 +49,13 @@ def first_step(run: Path) -> float:
 
 
 def requeued(run: Path) -> int:
-    """Steps that were done when a warning came, less those the next turn goes on from."""
+    """Steps that were done when a warning came, less those the next attempt goes on from."""
     call("submit", "slow.yaml", *TWO, "--out", run)
     host.until(lambda: (seen := glance(run)) is not None and seen.moves >= 10, 120)
     (one,) = statuses([run])
     done = glance(run).moves
     subprocess.run(["scancel", "--signal=USR2", one.record.job], check=True)
-    host.until(lambda: statuses([run])[0].turns == 2, 120)
+    host.until(lambda: statuses([run])[0].attempts == 2, 120)
     lost = max(0, done - glance(run).moves)
     host.until(lambda: statuses([run])[0].state == "COMPLETED", 120)
     return lost

@@ -27,7 +27,7 @@ def finished(run, seconds=150):
     def what():
         return f"{statuses([run])}\n{log(run)}"
 
-    # between two turns, or where SLURM is too busy to answer
+    # between two attempts, or where SLURM is too busy to answer
     passing = ALIVE | {"UNKNOWN", "PREEMPTED", "NODE_FAIL"}
     until(lambda: state(run) not in passing, seconds, what)
     assert state(run) == "COMPLETED", what()

@@ -7,6 +7,7 @@ import shutil
 import signal
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pathsearch.jobs import records
@@ -29,8 +30,8 @@ def undisturbed(tmp_path_factory):
     return folder / "run"
 
 
-def test_a_warning_has_two_nodes_go_on_in_another_turn(slurm, undisturbed, tmp_path):
-    pathsearch("submit", "slow.yaml", *TWO, "--out", "run", cwd=tmp_path, NAP="0.3", **slurm)
+def test_a_warning_has_two_nodes_go_on_in_another_attempt(slurm, undisturbed, tmp_path):
+    pathsearch("submit", "slow.yaml", *TWO, "--out", "run", cwd=tmp_path, NAP="0.15", **slurm)
     run = tmp_path / "run"
     stepped(run)
     token = next(run.glob(".ray*/token"))
@@ -41,7 +42,7 @@ def test_a_warning_has_two_nodes_go_on_in_another_turn(slurm, undisturbed, tmp_p
     until(lambda: "is requeued" in log(run), 60, lambda: log(run))
     hurry(tmp_path)
     finished(run)
-    assert statuses([run])[0].turns == 2
+    assert statuses([run])[0].attempts == 2
     # it was asked between two steps and stopped after the one under way: nothing of it is lost
     stopped, begun = (re.search(pattern, log(run)) for pattern in (r"at step (\d+)", r"continues after (\d+) steps"))
     assert before <= int(stopped[1]) <= before + 10
@@ -50,14 +51,14 @@ def test_a_warning_has_two_nodes_go_on_in_another_turn(slurm, undisturbed, tmp_p
 
 
 def test_a_job_of_higher_priority_takes_the_nodes_for_a_while(slurm, undisturbed, tmp_path):
-    pathsearch("submit", "slow.yaml", "--time", 30, "--out", "run", cwd=tmp_path, NAP="0.3", **slurm)
+    pathsearch("submit", "slow.yaml", "--time", 30, "--out", "run", cwd=tmp_path, NAP="0.15", **slurm)
     run = tmp_path / "run"
     stepped(run)
     said(["sbatch", "-N2", "--exclusive", "-p", "urgent", "-o", "/dev/null", "--wrap", "sleep 1"], os.environ)
     until(lambda: "SIGUSR2" in log(run), 60, lambda: log(run))
     hurry(tmp_path)
     finished(run)
-    assert statuses([run])[0].turns == 2
+    assert statuses([run])[0].attempts == 2
     same(run, undisturbed)
 
 
@@ -66,18 +67,18 @@ def test_the_end_of_the_time(slurm, undisturbed, tmp_path):
     pathsearch("submit", "slow.yaml", "--cluster", "short.yaml", "--out", "run", cwd=tmp_path, NAP="0.1", **slurm)
     run = tmp_path / "run"
     until(lambda: "is requeued" in log(run), 90, lambda: log(run))
-    first = records.turns(run)[0]
+    first = records.attempts(run)[0]
     assert first.outcome == "requeued"
     assert first.ended - first.began < 60
     hurry(tmp_path)
     assert statuses([run])[0].state != "TIMEOUT"
     finished(run)
-    assert len(list(run.glob("jobs/turn-*"))) >= 2
+    assert len(list(run.glob("jobs/attempt-*"))) >= 2
     same(run, undisturbed)
 
 
 def test_a_node_dies(slurm, slurm_host, undisturbed, tmp_path):
-    pathsearch("submit", "slow.yaml", *TWO, "--out", "run", cwd=tmp_path, NAP="0.4", **slurm)
+    pathsearch("submit", "slow.yaml", *TWO, "--out", "run", cwd=tmp_path, NAP="0.2", **slurm)
     run = tmp_path / "run"
     stepped(run)
     folders = set(Path("/tmp").glob(f"ps{job(run)}-*"))
@@ -87,11 +88,11 @@ def test_a_node_dies(slurm, slurm_host, undisturbed, tmp_path):
     until(lambda: "1 actors where there were 2" in log(run), 90, lambda: log(run))
     before = glance(run).moves
     until(lambda: glance(run).moves > before, 30)
-    with host.node_down(slurm_host, "n2"):  # now SLURM notices, too
+    with host.node_down(slurm_host, "n2"):  # now SLURM knows it too
         until(lambda: state(run) == "PENDING", 60, lambda: str(statuses([run])))
     hurry(tmp_path)
     finished(run)
-    assert statuses([run])[0].turns == 2
+    assert statuses([run])[0].attempts == 2
     same(run, undisturbed)
     for folder in folders:  # a node that died cannot tidy up
         shutil.rmtree(folder, ignore_errors=True)
@@ -99,13 +100,7 @@ def test_a_node_dies(slurm, slurm_host, undisturbed, tmp_path):
 
 def task(run, rank):
     """Processes of a job's task on one node, Ray's among them."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            variables = (process / "environ").read_bytes().split(b"\0")
-        except OSError:
-            continue  # it ended meanwhile
-        if f"SLURM_JOB_ID={job(run)}".encode() in variables and f"SLURM_PROCID={rank}".encode() in variables:
-            found.append(int(process.name))
+    wanted = {"SLURM_JOB_ID": job(run), "SLURM_PROCID": str(rank)}.items()
+    found = [one.pid for one in psutil.process_iter(["environ"]) if wanted <= (one.info["environ"] or {}).items()]
     assert found
     return found

@@ -12,14 +12,13 @@ import pytest
 from pathsearch import locks, plots, progress, storage
 from pathsearch.errors import PathsearchError
 from pathsearch.storage.glance import glance
-from pathsearch.storage.writer import Rows
+from pathsearch.storage.seal import hdf5
 
 WEIGHTS = np.arange(60_000.0).reshape(3, 20_000)
 
 
-def write(folder, attributes=None):
-    groups = {"path": {"weights": (("pivot", "parameter"), Rows(WEIGHTS.shape, WEIGHTS.dtype, lambda k: WEIGHTS[k]))}}
-    storage.write(folder / "path.h5", attributes or {}, groups)
+def write(folder, rows=len(WEIGHTS), row=lambda k: WEIGHTS[k]):
+    storage.write(folder / "path.h5", storage.Kept(weights=storage.Rows((rows, 20_000), WEIGHTS.dtype, row)))
 
 
 def failing(number, only=lambda *arguments: True, otherwise=None):
@@ -62,12 +61,11 @@ def test_no_vector_is_fetched_for_a_disk_that_is_full(tmp_path, monkeypatch):
         return WEIGHTS[k]
 
     monkeypatch.setattr("os.posix_fallocate", failing(errno.EINVAL), raising=False)
-    groups = {"path": {"weights": (("pivot", "parameter"), Rows((500, 20_000), WEIGHTS.dtype, lambda k: row(k % 3)))}}
     soft = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
     bound(400_000)
     try:
         with pytest.raises(PathsearchError, match="File too large"):
-            storage.write(tmp_path / "path.h5", {}, groups)
+            write(tmp_path, 500, lambda k: row(k % 3))
     finally:
         bound(soft)
     assert len(fetched) < 100  # as many as HDF5 keeps back
@@ -88,7 +86,7 @@ def test_what_fetching_a_vector_raises_is_not_blamed_on_the_disk(tmp_path):
         raise RuntimeError("CUDA error: device-side assert triggered")
 
     with pytest.raises(RuntimeError, match="CUDA"):
-        storage.write(tmp_path / "path.h5", {}, {"p": {"w": (("a", "parameter"), Rows((2, 9), WEIGHTS.dtype, lost))}})
+        write(tmp_path, row=lost)
     assert os.listdir(tmp_path) == []
 
 
@@ -96,7 +94,7 @@ def test_what_fetching_a_vector_raises_is_not_blamed_on_the_disk(tmp_path):
 def test_no_fallocate(number, tmp_path, monkeypatch):
     monkeypatch.setattr("os.posix_fallocate", failing(number), raising=False)
     write(tmp_path)
-    with (tmp_path / "path.h5").open("rb") as file, storage.schema.hdf5(file) as h5:
+    with (tmp_path / "path.h5").open("rb") as file, hdf5(file) as h5:
         np.testing.assert_array_equal(h5["path/weights"], WEIGHTS)
 
 

@@ -1,23 +1,31 @@
 """The coordinator's side: who owns which pivots, who needs whose, and the verbs of `Holder` made of operations."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pathsearch.holders.protocol import Tick, Traffic, Vectors, unheard
+from pathsearch.holders.protocol import Tick, Vectors, unheard
+from pathsearch.holders.questions import QUESTIONS
 from pathsearch.holders.ray import cluster
 from pathsearch.holders.ray.pool import Pool
-from pathsearch.holders.ray.worker import Evaluation
+from pathsearch.holders.ray.worker import Evaluation, Transfer
 from pathsearch.holders.settings import HolderSettings
-from pathsearch.methods.sampling import Sample
 from pathsearch.numerics.balance import LOSS, Balance, blocks
 from pathsearch.numerics.basis import GEOMETRY, Array
-from pathsearch.numerics.seeds import Key
+from pathsearch.numerics.messages import Plan, Sample, Traffic
+from pathsearch.objectives.gradients import chosen
 from pathsearch.objectives.protocol import Objective
-from pathsearch.objectives.stacks import chosen
-from pathsearch.optimizers.rules import Plan
+
+
+@dataclass(frozen=True)
+class Share:
+    """An actor's part of a step: which points of the sample it evaluates, and which moving pivots it owns."""
+
+    points: list[int]
+    moving: list[int]
 
 
 class RayHolder:
@@ -30,11 +38,10 @@ class RayHolder:
     def __init__(
         self,
         make: Callable[[], Objective],
-        metrics: tuple[str, ...],
         options: HolderSettings,
         log: Callable[[str], None] = lambda line: None,
     ) -> None:
-        self._make, self._metrics, self._options, self._log = make, metrics, options, log
+        self._make, self._options, self._log = make, options, log
         self._leave = cluster.join(options)
         try:
             self._open(fewer=False)
@@ -50,11 +57,11 @@ class RayHolder:
         self._layout = [range(0)] * len(self._actors)
         self._copies: list[set[int]] = [set() for _ in self._actors]
         self._version = self._count = 0
-        self._movable: list[int] = []
+        self._moving: list[int] = []
         self._names: tuple[str, ...] = ()
         self._who: list[int] = []
 
-    def load(self, pivots: Vectors, rows: list[int], states: Mapping[str, Vectors]) -> None:
+    def load(self, pivots: Vectors, moving: list[int], states: Mapping[str, Vectors]) -> None:
         self._count = len(pivots)
         self._layout = blocks(_costs(self._count), self._balance.rates)
         self._copies = [set() for _ in self._actors]
@@ -62,68 +69,96 @@ class RayHolder:
             self._pool.queue(a, "forget")
         for row in range(self._count):  # one after another: they need not all fit in this process
             self._pool.vector(self._owner(row), "take", row, np.asarray(pivots[row]))
-        self.begin(rows, tuple(states))
+        self.begin(moving, tuple(states))
         for name, values in states.items():
-            for n, row in enumerate(rows):
+            for n, row in enumerate(moving):
                 self._pool.vector(self._owner(row), "take", row, np.asarray(values[n]), name)
 
-    def begin(self, rows: list[int], states: tuple[str, ...]) -> None:
-        self._movable, self._names = rows, states
+    def begin(self, moving: list[int], states: tuple[str, ...]) -> None:
+        self._moving, self._names = moving, states
         for a in self._actors:
-            self._pool.queue(a, "begin", self._count, rows, states)
+            self._pool.queue(a, "begin", self._count, moving, states)
 
-    def stack(self, way: str, batches: Collection[int | None]) -> str:
+    def prepare_gradients(self, how: str) -> str:
         for a in self._actors:
-            self._pool.queue(a, "stack", chosen(way), batches)
+            self._pool.queue(a, "prepare_gradients", chosen(how))
         with self._pool.patient():  # compiling is part of the start
             self._pool.flush()
         self._balance = Balance(len(self._actors))
-        return chosen(way)
+        return chosen(how)
 
     def evaluate(self, sample: Sample) -> tuple[Array, Array]:
+        self._who = self._assigned(sample)
+        shares = self._shares()
+        wanted = {
+            a: {*np.flatnonzero(sample.mix[share.points].any(axis=0)), *self._around(share.moving)}
+            for a, share in shares.items()
+        }
+        others = self._sent(wanted)
+        touched = {
+            a: set(np.flatnonzero(sample.back[share.points].any(axis=0)).tolist()) for a, share in shares.items()
+        }
+        # who has a part of a pivot's gradient, in the order in which its owner adds them up
+        parts = {row: [a for a in shares if row in touched[a]] for row in self._moving}
+        for a, share in shares.items():
+            self._queue_gradients(a, share, sample, others[a], parts)
+        return self._collected(sample, shares, self._pool.flush())
+
+    def _assigned(self, sample: Sample) -> list[int]:
+        """The actor [S] that works out each point."""
         picked = (sample.mix == 1.0).any(axis=1)
         if picked.all():
             self._cut(sample)
-            self._who = [self._owner(int(row)) for row in sample.mix.argmax(axis=1)]
-        else:  # in equal shares, whatever the times: who adds up what is then the same every time
-            self._who = [a for a, part in enumerate(np.array_split(sample.t, len(self._actors))) for _ in part]
-        shares = [[s for s, a in enumerate(self._who) if a == actor] for actor in self._actors]
-        moved = [[row for row in self._movable if row in block] for block in self._layout]
-        busy = [a for a in self._actors if shares[a] or moved[a]]
-        others = self._sent(
-            {a: {*np.flatnonzero(sample.mix[shares[a]].any(axis=0)), *self._around(moved[a])} for a in busy}
-        )
-        touched = {a: set(np.flatnonzero(sample.back[shares[a]].any(axis=0)).tolist()) for a in busy}
-        adding = {row: [a for a in busy if row in touched[a]] for row in self._movable}
-        for a in busy:
-            mix, back = sample.mix[shares[a]], sample.back[shares[a]]
-            columns = [int(k) for k in np.flatnonzero(mix.any(axis=0) | back.any(axis=0))]
-            keys = [sample.keys[s] for s in shares[a]]
-            self._pool.queue(a, "evaluate", columns, mix[:, columns], back[:, columns], keys, self._version, others[a])
-            letters = [("gradient", row, [self._owner(row)]) for row in adding if a in adding[row]]
-            letters = [letter for letter in letters if letter[2] != [a]]
-            if letters:
-                self._pool.queue(a, "send", self._version, letters)
-        for a in busy:
-            senders = {row: adding[row] for row in moved[a] if adding[row] not in ([], [a])}
-            self._pool.queue(a, "gram", self._version, senders)
+            return [self._owner(int(row)) for row in sample.mix.argmax(axis=1)]
+        # in equal shares, whatever the times: who adds up what is then the same every time
+        return [a for a, part in enumerate(np.array_split(sample.t, len(self._actors))) for _ in part]
+
+    def _shares(self) -> dict[int, Share]:
+        """What each actor does in a step, of those that have something to do."""
+        shares = {
+            actor: Share(
+                [s for s, a in enumerate(self._who) if a == actor],
+                [row for row in self._moving if row in self._layout[actor]],
+            )
+            for actor in self._actors
+        }
+        return {a: share for a, share in shares.items() if share.points or share.moving}
+
+    def _queue_gradients(
+        self, a: int, share: Share, sample: Sample, others: dict[int, int], parts: dict[int, list[int]]
+    ) -> None:
+        """Have an actor evaluate its points, send gradients to the owners of their pivots, and take inner products."""
+        mix, back = sample.mix[share.points], sample.back[share.points]
+        columns = [int(k) for k in np.flatnonzero(mix.any(axis=0) | back.any(axis=0))]
+        keys = [sample.keys[s] for s in share.points]
+        self._pool.queue(a, "evaluate", columns, mix[:, columns], back[:, columns], keys, self._version, others)
+        leaving = [row for row in parts if a in parts[row] and row not in self._layout[a]]
+        if leaving:
+            transfers: list[Transfer] = [("gradient", row, [self._owner(row)]) for row in leaving]
+            self._pool.queue(a, "send", self._version, transfers)
+        senders = {row: parts[row] for row in share.moving if parts[row] not in ([], [a])}
+        self._pool.queue(a, "gram", self._version, senders)
+
+    def _collected(
+        self, sample: Sample, shares: dict[int, Share], found: dict[int, dict[str, Any]]
+    ) -> tuple[Array, Array]:
+        """Losses [S] and Gram matrices [n, k, k] from those of all actors, whose times the balance learns."""
         k = GEOMETRY + len(self._names)
-        losses, gram = np.zeros(len(self._who)), np.zeros((len(self._movable), k, k))
-        found = self._pool.flush()
+        losses, gram = np.zeros(len(self._who)), np.zeros((len(self._moving), k, k))
         seconds, costs = np.zeros((2, len(self._actors)))
-        for a in busy:
+        for a, share in shares.items():
             evaluation: Evaluation = found[a]["evaluate"]
-            losses[shares[a]] = evaluation.losses
-            gram[[self._movable.index(row) for row in moved[a]]] = found[a]["gram"]
-            seconds[a], costs[a] = evaluation.seconds, _worked_out(sample.back[shares[a]]).sum()
+            losses[share.points] = evaluation.losses
+            gram[[self._moving.index(row) for row in share.moving]] = found[a]["gram"]
+            seconds[a], costs[a] = evaluation.seconds, _worked_out(sample)[share.points].sum()
         self._balance.learn(seconds, costs)
         return losses, gram
 
     def update(self, plan: Plan) -> None:
         for a in self._actors:
-            own = [n for n, row in enumerate(self._movable) if row in self._layout[a]]
+            own = [n for n, row in enumerate(self._moving) if row in self._layout[a]]
             self._pool.queue(a, "update", plan.of(own))
-            self._copies[a] -= set(self._movable)
+            self._copies[a] -= set(self._moving)
         self._version += 1
 
     def mix(self, mixture: Array) -> None:
@@ -138,8 +173,8 @@ class RayHolder:
         mixtures = {a: {row: mixture[row] for row in layout[a]} for a in self._actors}
         used = {a: {int(k) for w in own.values() for k in np.flatnonzero(w)} for a, own in mixtures.items()}
         others = self._sent(used)
-        moving = set(self._movable) if self._names else set()
-        states = self._sent({a: used[a] & moving for a in self._actors}, "states")
+        with_states = set(self._moving) if self._names else set()
+        states = self._sent({a: used[a] & with_states for a in self._actors}, "states")
         same = len(mixture) == self._count
         still = {row for row in range(self._count) if same and np.array_equal(np.flatnonzero(mixture[row]), [row])}
         for a in self._actors:
@@ -148,8 +183,17 @@ class RayHolder:
         self._count, self._layout = len(mixture), layout
         self._version += 1
 
-    def losses(self, mixture: Array, keys: list[Key]) -> Array:
-        return np.array(self._each("loss", mixture, lambda i, found: None, keys))
+    def ask(self, name: str, mixture: Array, *arguments: Any, tick: Tick = unheard) -> list[Any]:
+        # in contiguous shares, so that an actor needs few others' pivots
+        shares = dict(enumerate(np.array_split(mixture, len(self._actors))))
+        others = self._sent({a: np.flatnonzero(share.any(axis=0)) for a, share in shares.items()})
+        question, version = QUESTIONS[name], self._version
+        operations = [
+            (a, ("ask", (question, weights, version, others[a], arguments)))
+            for a, share in shares.items()
+            for weights in share
+        ]
+        return self._pool.each(operations, tick)
 
     def lengths(self) -> Array:
         others = self._sent({a: {row + 1 for row in self._layout[a] if row + 1 < self._count} for a in self._actors})
@@ -172,25 +216,11 @@ class RayHolder:
                     lower[i, j] = product
         return lower + np.tril(lower, -1).T
 
-    def measure(self, mixture: Array, tick: Tick = unheard) -> dict[str, Array]:
-        measured = self._each("measure", mixture, tick)
-        return {name: np.array([point[name] for point in measured]) for name in self._metrics}
-
-    def measure_with(self, row: int, buffers: dict[str, NDArray[Any]]) -> dict[str, float]:
-        owner = self._owner(row)
-        self._pool.queue(owner, "measure_with", row, buffers)
-        found: dict[str, float] = self._pool.flush()[owner]["measure_with"]
-        return found
-
-    def predictions(self, mixture: Array) -> NDArray[np.int64] | None:
-        predicted = self._each("predictions", mixture, lambda i, found: None)
-        return None if any(p is None for p in predicted) else np.stack(predicted)
-
     def pivot(self, row: int) -> NDArray[Any]:
         return np.asarray(self._pool.vector(self._owner(row), "pivot", row))
 
     def optimizer_state(self, name: str, row: int) -> NDArray[Any]:
-        return np.asarray(self._pool.vector(self._owner(row), "register", name, row))
+        return np.asarray(self._pool.vector(self._owner(row), "optimizer_state", name, row))
 
     def place(self, sample: int) -> str:
         return f" on {self._pool.name(self._who[sample])}"
@@ -234,34 +264,23 @@ class RayHolder:
             for row in missing:
                 targets.setdefault(row, []).append(a)
         for owner in self._actors:
-            letters = [(kind, row, targets[row]) for row in self._layout[owner] if row in targets]
-            if letters:
-                self._pool.queue(owner, "send", self._version, letters)
+            transfers = [(kind, row, targets[row]) for row in self._layout[owner] if row in targets]
+            if transfers:
+                self._pool.queue(owner, "send", self._version, transfers)
         return coming
-
-    def _each(self, name: str, mixture: Array, tick: Callable[[int, Any], None], *arguments: Any) -> list[Any]:
-        """Ask something at every mixture [T, N]: in contiguous shares, so that an actor needs few others' pivots."""
-        shares = dict(enumerate(np.array_split(mixture, len(self._actors))))
-        others = self._sent({a: np.flatnonzero(share.any(axis=0)) for a, share in shares.items()})
-        questions = [
-            (a, (name, (weights, self._version, others[a], *arguments)))
-            for a, share in shares.items()
-            for weights in share
-        ]
-        return self._pool.each(questions, tick)
 
     def _cut(self, sample: Sample) -> None:
         """Cut the path into other blocks where that makes the slowest actor faster."""
         costs = np.zeros(self._count)
-        costs[sample.mix.argmax(axis=1)] = _worked_out(sample.back)
+        costs[sample.mix.argmax(axis=1)] = _worked_out(sample)
         layout = self._balance.cut(self._layout, costs)
         if layout is not self._layout:
             self._mix(np.eye(self._count), layout)
 
 
-def _worked_out(back: Array) -> Array:
-    """What points [s] cost, whose gradients go to `back` [s, N]."""
-    return np.where(back.any(axis=1), 1.0, LOSS)
+def _worked_out(sample: Sample) -> Array:
+    """What the points [S] of a sample cost."""
+    return np.where(sample.with_gradient, 1.0, LOSS)
 
 
 def _costs(count: int) -> Array:
@@ -275,4 +294,4 @@ def opened(
     options: HolderSettings, objective: Objective, make: Callable[[], Objective], log: Callable[[str], None]
 ) -> RayHolder:
     """The holder around objectives that actors make for themselves."""
-    return RayHolder(make, objective.metrics, options, log)
+    return RayHolder(make, options, log)

@@ -48,7 +48,7 @@ def start(options: HolderSettings) -> Callable[[], None]:
         (node,) = ray.nodes()
         host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
         addresses = [(host, int(port)), (node["NodeManagerAddress"], node["NodeManagerPort"])]
-        stack.enter_context(clusters.watched(addresses, lambda: _bury(folder), lambda: True))
+        stack.enter_context(clusters.watched(addresses, lambda: _end_without_ray(folder), lambda: True))
         return stack.pop_all().close
 
 
@@ -81,8 +81,8 @@ def _folders(environ: Mapping[str, str]) -> list[str]:
     return [*map(os.path.abspath, wanted), "/tmp", "/var/tmp", f"/run/user/{os.getuid()}", "/dev/shm"]
 
 
-def _bury(folder: Path) -> None:
-    """Ray is gone: end what is left of it and this process, which cannot be called back from its waiting."""
+def _end_without_ray(folder: Path) -> None:
+    """End what is left of a dead Ray, and this process, which cannot be called back from its waiting."""
     error = MachineLost(
         "Ray ended on this machine before its time (killed, or out of memory?): "
         "run the same command again; a run goes on from its last checkpoint"

@@ -16,7 +16,7 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from pathsearch.errors import HolderLost, PathsearchError, described, one_line
 from pathsearch.holders.ray import cluster
-from pathsearch.holders.ray.worker import Facts, Operation, Worker
+from pathsearch.holders.ray.worker import EXCHANGE, Facts, Operation, Worker
 from pathsearch.holders.settings import HolderSettings
 from pathsearch.objectives.faults import device_fault
 from pathsearch.objectives.protocol import Objective
@@ -51,7 +51,7 @@ class Pool:
         self._said: set[str] = set()
         self._group, gpus = cluster.reserve(options, fewer)
         self.options = options.model_copy(update={"actors": self._group.bundle_count, "gpus_per_actor": gpus})
-        remote: Any = ray.remote(concurrency_groups={"mail": 1})(Worker)  # type: ignore[call-overload]
+        remote: Any = ray.remote(concurrency_groups={EXCHANGE: 1})(Worker)  # type: ignore[call-overload]
         threads = max(1, math.floor(options.cpus_per_actor))
         self._actors: list[Any] = [
             remote.options(

@@ -1,3 +1,5 @@
+"""The contract of holders, passed by actors."""
+
 from typing import ClassVar
 
 import pytest
@@ -28,7 +30,7 @@ class RayContract(HolderContract):
     def make(self, objective):
         if self.given == len(self.holders):
             options = HolderSettings(name="ray", actors=self.actors)
-            self.holders.append(RayHolder(lambda: objective, objective.metrics, options))
+            self.holders.append(RayHolder(lambda: objective, options))
         self.given += 1
         return self.holders[self.given - 1]
 

@@ -14,8 +14,9 @@ import yaml
 from pathsearch import storage
 from pathsearch.errors import PathsearchError
 from pathsearch.objectives import NetworkSettings
-from pathsearch.run import session
+from pathsearch.run import session, whole
 from pathsearch.run.config import validated
+from pathsearch.run.settings import Asked
 from pathsearch.run.stop import Stop
 from tests.commands import SMALL
 
@@ -66,7 +67,7 @@ def parent(pid):
 
 def run(folder, watcher, **changes):
     config = {**yaml.safe_load(SMALL), "holder": {"name": "ray", "actors": 2, "timeout": 60}, **changes}
-    return session.run(validated(config, "test"), folder, folder, watcher, Stop())
+    return whole.run(Asked(validated(config, "test"), folder), folder, watcher, Stop())
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,8 @@ import pytest
 
 from pathsearch import clusters, storage
 from pathsearch.errors import Interrupted
-from pathsearch.run import config, session
+from pathsearch.run import config, whole
+from pathsearch.run.settings import Asked
 from pathsearch.run.stop import Stop
 from tests.commands import ENVIRONMENT, started
 from tests.holders.ray.test_faults import Watcher
@@ -72,7 +73,7 @@ def test_a_run_on_a_ray_of_its_own_that_dies(tmp_path):
     watcher = Watcher([storage.read(done).position["moves"] + 1], act=lambda: setattr(stop, "number", signal.SIGTERM))
     settings, _ = config.load("two-modes", changes)
     with pytest.raises(Interrupted):
-        session.run(settings, tmp_path / "run", tmp_path, watcher, stop)
+        whole.run(Asked(settings, tmp_path), tmp_path / "run", watcher, stop)
     assert re.match(r"continues after \d\d+ steps", watcher.lines[0])
 
 

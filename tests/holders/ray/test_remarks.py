@@ -22,10 +22,10 @@ class Talking(FunctionObjective):
 
 def test_remarks_of_actors_reach_the_log_once(ray_cluster):
     said = []
-    holder = RayHolder(Talking, ("loss",), HolderSettings(name="ray", actors=2), said.append)
+    holder = RayHolder(Talking, HolderSettings(name="ray", actors=2), said.append)
     try:
         holder.load(np.array([[-1.0, 0.0], [1.0, 0.0]]), [], {})
-        holder.measure(np.array([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]))
+        holder.ask("measure", np.array([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]))
     finally:
         holder.close()
     assert said == ["half at once"]

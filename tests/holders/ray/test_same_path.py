@@ -1,5 +1,7 @@
 """The same configuration gives the same path on the serial holder and on 1, 2, 3 or 5 actors."""
 
+from functools import lru_cache
+
 import numpy as np
 import pytest
 import torch
@@ -8,9 +10,8 @@ from pathsearch.holders import SerialHolder
 from pathsearch.holders.protocol import pivots
 from pathsearch.holders.ray import RayHolder
 from pathsearch.holders.settings import HolderSettings
-from pathsearch.methods import AutoNeb, Bezier, Neb, Polygon, String
-from pathsearch.methods.minimise import Minimise
-from pathsearch.methods.stages import Stage
+from pathsearch.methods import AutoNeb, Curve, Neb, String
+from pathsearch.methods.train import Train
 from pathsearch.objectives import SURFACES, NetworkSettings
 from pathsearch.optimizers import Adam, Fire, Lbfgs, Sgd
 from pathsearch.search import State, search
@@ -37,17 +38,16 @@ def muller_brown():
     return surface("muller-brown")
 
 
-training = [Stage("train", Minimise({0: 0, 1: 1}), Sgd(lr=0.1), 30, rows=(0, 1))]
 ON_NETWORK = {
-    "neb": training + Neb(images=5).stages(Sgd(lr=0.05), 50, None),
-    "springs": training + Neb(images=5, spring=1.0).stages(Sgd(lr=0.05, nesterov=True), 50, None),
-    "adam": training + String(images=4).stages(Adam(), 50, None),
-    "autoneb": training + AutoNeb(cycles=CYCLES).stages(Sgd(lr=0.05), 20, None),
-    "one sample": training + Bezier(bends=2).stages(Sgd(lr=0.05), 50, None),
+    "neb": Neb(images=5).stages(Sgd(lr=0.05), 50, None),
+    "springs": Neb(images=5, spring=1.0).stages(Sgd(lr=0.05, nesterov=True), 50, None),
+    "adam": String(images=4).stages(Adam(), 50, None),
+    "autoneb": AutoNeb(cycles=CYCLES).stages(Sgd(lr=0.05), 20, None),
+    "one sample": Curve(name="bezier", bends=2).stages(Sgd(lr=0.05), 50, None),
 }
 ADDED_UP = {
-    "bezier": training + Bezier(bends=1, samples=4).stages(Sgd(lr=0.05), 50, None),
-    "polygon": training + Polygon(bends=3, samples=7).stages(Adam(), 50, None),
+    "bezier": Curve(name="bezier", bends=1, samples=4).stages(Sgd(lr=0.05), 50, None),
+    "polygon": Curve(name="polygon", bends=3, samples=7).stages(Adam(), 50, None),
 }
 ON_SURFACE = {
     "lbfgs": Neb(images=7, climb=True).stages(Lbfgs(memory=3), 50, None),
@@ -67,7 +67,7 @@ def surfaces(request, ray_cluster):
 
 
 def held(make, actors):
-    holder = RayHolder(make, make().metrics, HolderSettings(name="ray", actors=actors))
+    holder = RayHolder(make, HolderSettings(name="ray", actors=actors))
     yield holder
     holder.close()
 
@@ -88,11 +88,24 @@ def serial():
     return result
 
 
+@lru_cache
+def minima():
+    """Two networks, trained a little."""
+    ends = []
+    for seed in (0, 1):
+        objective = network()
+        holder = SerialHolder(objective)
+        holder.load(objective.initial(seed).numpy()[None], [], {})
+        list(search(holder, Train(seed=seed).stages(Sgd(lr=0.1), 30, None), State(1), 0, objective.stochastic))
+        ends.append(holder.pivot(0))
+    return ends
+
+
 def found(holder, make, stages):
     """Pivots and the losses of all steps."""
     objective = make()
     known = SURFACES["muller-brown"]
-    ends = [known.start, known.end] if make is muller_brown else [objective.initial(k).numpy() for k in (0, 1)]
+    ends = [known.start, known.end] if make is muller_brown else minima()
     holder.load(np.array(ends), [], {})
     steps = list(search(holder, stages, State(2), 0, objective.stochastic))
     losses = np.concatenate([step.losses for step in steps])

@@ -5,7 +5,7 @@ from pathsearch.errors import PathsearchError
 from pathsearch.holders import SerialHolder
 from pathsearch.numerics.seeds import Key
 from pathsearch.objectives import NetworkSettings
-from pathsearch.objectives.stacks import STACKS, chosen, prepared
+from pathsearch.objectives.gradients import EVALUATORS, chosen, prepared
 from tests.conftest import surface
 
 KEYS = [Key(0, 3), Key(0, 3), Key(0, 3), Key(1, 0)]
@@ -28,12 +28,12 @@ def points(objective):
     return [(objective.initial(seed), key) for seed, key in enumerate(KEYS)]
 
 
-@pytest.mark.parametrize("way", ["vmap", pytest.param("compiled", marks=pytest.mark.filterwarnings("ignore"))])
+@pytest.mark.parametrize("how", ["vmap", pytest.param("compiled", marks=pytest.mark.filterwarnings("ignore"))])
 @pytest.mark.parametrize("model", [{"name": "cnn", "args": {"width": 4}}, {"name": "mlp", "args": {"norm": True}}])
-def test_every_way_gives_the_loop_s_gradients(way, model):
+def test_every_evaluator_gives_the_loop_s_gradients(how, model):
     objective = network(model=model)
-    wanted = list(STACKS["loop"](objective, points(objective)))
-    found = list(STACKS[way](objective, points(objective)))
+    wanted = list(EVALUATORS["loop"](objective, points(objective)))
+    found = list(EVALUATORS[how](objective, points(objective)))
     assert len(found) == len(wanted)
     for (loss, gradient), (its_loss, its_gradient) in zip(wanted, found):
         torch.testing.assert_close(its_loss, loss, rtol=1e-10, atol=1e-12, check_dtype=False)
@@ -50,19 +50,19 @@ def test_what_does_not_fit_in_memory_is_split_from_then_on(monkeypatch):
             raise torch.OutOfMemoryError
         return whole(weights, key)
 
-    wanted = list(STACKS["vmap"](objective, points(objective)))
+    wanted = list(EVALUATORS["vmap"](objective, points(objective)))
     monkeypatch.setattr(objective, "losses_and_gradients", crowded)
-    found = list(STACKS["vmap"](objective, points(objective)))
+    found = list(EVALUATORS["vmap"](objective, points(objective)))
     assert asked == [3, 1, 1, 1, 1]
     torch.testing.assert_close(found, wanted, rtol=1e-8, atol=1e-10)
 
 
 def test_no_clock_decides():
     assert chosen("auto") == "loop"
-    assert [chosen(way) for way in STACKS] == list(STACKS)
-    assert SerialHolder(network()).stack("auto", [None]) == "loop"
-    assert SerialHolder(network()).stack("vmap", [None]) == "vmap"
-    assert SerialHolder(surface("circle")).stack("vmap", [None]) == "vmap"
+    assert [chosen(how) for how in EVALUATORS] == list(EVALUATORS)
+    assert SerialHolder(network()).prepare_gradients("auto") == "loop"
+    assert SerialHolder(network()).prepare_gradients("vmap") == "vmap"
+    assert SerialHolder(surface("circle")).prepare_gradients("vmap") == "vmap"
 
 
 def test_what_is_compiled_is_compiled_before_the_first_step(monkeypatch):
@@ -70,25 +70,27 @@ def test_what_is_compiled_is_compiled_before_the_first_step(monkeypatch):
     mean_loss = objective._mean_loss
     monkeypatch.setattr(torch, "compile", lambda function, **options: asked.append(options) or function)
     monkeypatch.setattr(objective, "_mean_loss", lambda *given: asked.append(len(given[2])) or mean_loss(*given))
-    prepared(objective, "compiled", [None, 7])
+    prepared(objective, "compiled")
     options = [each for each in asked if isinstance(each, dict)]
     assert options == [{"mode": "reduce-overhead", "dynamic": False}]
-    assert set(asked[asked.index(options[0]) + 1 :]) == {20, 7}
+    assert set(asked[asked.index(options[0]) + 1 :]) == {20}
 
 
-@pytest.mark.parametrize("way", ["vmap", "compiled"])
-def test_a_network_that_draws_random_numbers_has_the_loop_alone(way, tmp_path, monkeypatch):
+@pytest.mark.parametrize("how", ["vmap", "compiled"])
+def test_a_network_that_draws_random_numbers_has_the_loop_alone(how, tmp_path, monkeypatch):
     (tmp_path / "dropping.py").write_text(
         "from torch import nn\nNet = lambda: nn.Sequential(nn.Flatten(), nn.Dropout(0.1), nn.Linear(64, 10))\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     objective = network(model="dropping:Net")
-    with pytest.raises(PathsearchError, match=rf"^holder.stack={way}: the network draws .* set holder.stack=loop$"):
-        prepared(objective, way, [None])
-    assert prepared(objective, "loop", [None]) is STACKS["loop"]
+    with pytest.raises(
+        PathsearchError, match=rf"^holder.gradients={how}: the network draws .* set holder.gradients=loop$"
+    ):
+        prepared(objective, how)
+    assert prepared(objective, "loop") is EVALUATORS["loop"]
 
 
-def test_a_network_that_a_way_does_not_fit_is_refused_it(tmp_path, monkeypatch):
+def test_a_network_that_an_evaluator_does_not_fit_is_refused_it(tmp_path, monkeypatch):
     (tmp_path / "branching.py").write_text(
         "from torch import nn\n"
         "class Net(nn.Sequential):\n"
@@ -99,8 +101,10 @@ def test_a_network_that_a_way_does_not_fit_is_refused_it(tmp_path, monkeypatch):
         "        return y if y.sum() > 0 else 2 * y\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(PathsearchError, match=r"^holder.stack=vmap does not work .* set holder.stack=loop$") as caught:
-        prepared(network(model="branching:Net"), "vmap", [None])
+    with pytest.raises(
+        PathsearchError, match=r"^holder.gradients=vmap does not work .* set holder.gradients=loop$"
+    ) as caught:
+        prepared(network(model="branching:Net"), "vmap")
     assert len(str(caught.value).splitlines()) == 1
 
 

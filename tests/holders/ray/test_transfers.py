@@ -1,4 +1,4 @@
-"""A worker by itself: what is in the mail is not written to."""
+"""A worker by itself: a vector that is being sent is not written to."""
 
 import time
 from types import SimpleNamespace
@@ -14,9 +14,9 @@ def test_pivots_on_their_way_to_another_actor_are_mixed_when_they_have_left(monk
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # which a worker sets; put back afterwards
     received = []
 
-    def receive(letter, content):
+    def receive(label, vector):
         time.sleep(0.2)  # a large vector takes that long
-        received.append(content.copy())
+        received.append(vector.copy())
 
     worker = Worker(0, torch.get_num_threads(), False, 1.0)
     worker.open(lambda: FunctionObjective(lambda w: w @ w, 3, torch.float64, torch.device("cpu")))

@@ -1,0 +1,136 @@
+"""Minima: networks trained by themselves, kept in a store that many runs share.
+
+A minimum is a run of one pivot (method `train`) in a folder of its own, whose name says which it is and ends in a
+digest of everything that decides it: configuration, the user's modules, where the data lie. Imports no torch.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pathsearch import storage
+from pathsearch.errors import PathsearchError
+from pathsearch.files import candidates, there
+from pathsearch.holders.settings import HolderSettings
+from pathsearch.methods import Train
+from pathsearch.objectives import NetworkSettings
+from pathsearch.run.outside import outside
+from pathsearch.run.past import past
+from pathsearch.run.settings import RunSettings, Trained, Training
+from pathsearch.settings import Settings
+from pathsearch.storage.glance import glance
+
+DIGITS = 10  # of the digest in a folder's name
+SAME = ("auto", "loop")  # ways to work out gradients that give a single network the same bits
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """A network to be trained by `settings`, kept in `folder`."""
+
+    settings: RunSettings
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+
+def beside(run: Path) -> Path:
+    """The store that a run uses unless another is named: the folder `minima` beside the run's own."""
+    return run.parent / "minima"
+
+
+def needed(settings: RunSettings, folder: Path, store: Path) -> dict[str, Minimum]:
+    """The minima that a run trains, by the side of the path they are at; `folder` is the configuration's.
+
+    Raises PathsearchError where both ends are the same.
+    """
+    points = settings.endpoints
+    sides = {"start": points.start, "end": points.end} if points else {}
+    found = {
+        side: minimum(settings, end.train, folder, store) for side, end in sides.items() if isinstance(end, Trained)
+    }
+    if len(found) == 2 and found["start"] == found["end"]:
+        raise PathsearchError("both endpoints are trained from the same seed: set endpoints.end.train.seed to another")
+    return found
+
+
+def minimum(settings: RunSettings, training: Training, folder: Path, store: Path) -> Minimum:
+    """What training the network of a configuration comes to, and its place in the store."""
+    objective = settings.objective
+    if not isinstance(objective, NetworkSettings):
+        raise PathsearchError(f"objective {objective.name} cannot be trained from a seed: only a network can")
+    own = RunSettings(
+        objective=objective.model_copy(update={"batch": training.batch or objective.batch}),
+        method=Train(seed=training.seed),
+        optimizer=training.optimizer,
+        steps=training.steps,
+        checkpoint=settings.checkpoint,
+        device=settings.device,
+        holder=HolderSettings(name="serial", gradients=settings.holder.gradients),
+    )
+    return Minimum(own, store / f"{_described(objective, training.seed)}-{digest(own, folder)}")
+
+
+def digest(settings: RunSettings, folder: Path) -> str:
+    """A few digits of the SHA-256 of everything that decides what a training comes to.
+
+    Options at their defaults are left out: a later program with more options finds the same minima.
+    """
+    decides = _said(settings.model_copy(update={"checkpoint": None, "holder": None, "measure": None}))
+    if settings.holder.gradients not in SAME:
+        decides["gradients"] = settings.holder.gradients
+    hashes = {option: value for option, (_, value) in outside(settings.model_dump(mode="json"), folder).items()}
+    text = json.dumps([decides, hashes, _places(settings.objective, folder)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
+
+
+def kept(wanted: Minimum, folder: Path) -> bool:
+    """Whether a minimum is there, finished; raises PathsearchError where its folder holds something else."""
+    seen = glance(wanted.folder)
+    if seen is None or seen.state != "finished":
+        return False
+    return past(wanted.folder / "path.h5", wanted.settings, folder) is not None
+
+
+def written(side: str, used: Minimum) -> dict[str, str]:
+    """What a run's file says of a minimum that it used: where it was, and the SHA-256 of its weights."""
+    with storage.stored(used.folder) as file:
+        weights = hashlib.sha256(file.weights[0].tobytes()).hexdigest()
+    return {"side": side, "folder": str(used.folder.resolve()), "sha256": weights}
+
+
+def _said(value: Any) -> Any:
+    """Options as plain values, without those at their defaults; a kind's name is always there."""
+    if not isinstance(value, Settings):
+        return value
+    fields = type(value).model_fields
+    return {
+        name: _said(each)
+        for name, each in value
+        if each is not None and (name == "name" or each != fields[name].get_default(call_default_factory=True))
+    }
+
+
+def _described(objective: NetworkSettings, seed: int) -> str:
+    """Model, data and seed in words for a folder's name."""
+    model, data = objective.model.name, getattr(objective.data, "target", objective.data.name)
+    words = [each.rpartition(":")[2].rpartition(".")[2] or each for each in (model, data)]
+    return re.sub(r"[^\w.-]", "-", "-".join([*words, f"seed{seed}"]))
+
+
+def _places(objective: Any, folder: Path) -> list[str]:
+    """Where a user's modules and data lie: what has the same name elsewhere may be something else."""
+    data = objective.data
+    if data.name == "folder":
+        names = [data.root]
+    else:
+        given = [objective.model.args, getattr(data, "train_args", {}), getattr(data, "test_args", {})]
+        names = [value for each in given for value in each.values() if isinstance(value, str)]
+    found = [str(place.resolve()) for name in names for place in candidates(name, folder) if there(place)]
+    own_code = ":" in objective.model.name or hasattr(data, "target")
+    return [*found, str(folder.resolve())] if own_code else found

@@ -1,0 +1,86 @@
+"""A run with the minima it needs: what its store lacks is trained first, once whoever else wants it too."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+
+from pathsearch import storage
+from pathsearch.errors import Interrupted
+from pathsearch.locks import alone
+from pathsearch.objectives import importable
+from pathsearch.run import minima, placement, session
+from pathsearch.run.minima import Minimum
+from pathsearch.run.session import Watcher
+from pathsearch.run.settings import Asked, RunSettings
+from pathsearch.run.stop import Stop
+
+
+def run(asked: Asked, folder: Path, watcher: Watcher, stop: Stop) -> storage.Run:
+    """Carry a run to its end, from nothing or from what `folder/path.h5` holds.
+
+    Raises PathsearchError where it cannot go on, Interrupted where `stop` was due, MachineLost where a device failed;
+    what was found is kept.
+    """
+    with importable(asked.folder), alone(folder), ExitStack() as stack:
+        used = {}
+        if not (folder / "path.h5").exists():  # which holds the weights of the minima it joins
+            used = minima.needed(asked.settings, asked.folder, asked.store or minima.beside(folder))
+            train(list(used.values()), asked.settings, asked.folder, watcher, stop, stack)
+        return session.carry_out(asked, folder, watcher, stop, used)
+
+
+def train(
+    wanted: list[Minimum], settings: RunSettings, config_folder: Path, watcher: Watcher, stop: Stop, stack: ExitStack
+) -> list[Minimum]:
+    """Train those minima that are not there yet, at the same time where `settings` have several devices.
+
+    A Ray that is started for it ends with `stack`. Returns those that were trained; raises as `run` does.
+    """
+    missing = []
+    for each in wanted:
+        if minima.kept(each, config_folder):
+            watcher.log(f"takes {each.folder}")
+        else:
+            missing.append(each)
+    if len(missing) > 1 and _several_devices(settings, config_folder):
+        from pathsearch.run import tasks  # Ray takes a second to import, and may not be installed
+
+        tasks.train(missing, settings.holder, config_folder, watcher, stop, stack)
+        return missing
+    trained = []
+    for each in missing:
+        with alone(each.folder, _waiting(each.folder, watcher, stop)):
+            if minima.kept(each, config_folder):  # another process trained it meanwhile
+                continue
+            watcher.log(f"trains {each.folder}")
+            trained.append(each)
+            session.carry_out(Asked(each.settings, config_folder), each.folder, watcher, stop, {})
+    return trained
+
+
+def _several_devices(settings: RunSettings, config_folder: Path) -> bool:
+    """Whether minima can be trained at the same time: on actors' devices, or on several GPUs here."""
+    if settings.holder.name == "serial" or find_spec("ray") is None:
+        return False
+    place = placement.placed(settings, placement.size(settings, config_folder))
+    gpus = torch.cuda.device_count() if settings.device != "cpu" and torch.cuda.is_available() else 0
+    return place.holder == "ray" or gpus > 1
+
+
+def _waiting(folder: Path, watcher: Watcher, stop: Stop) -> Callable[[], None]:
+    """What is called again and again while another process trains a minimum."""
+    said: list[bool] = []
+
+    def waiting() -> None:
+        if not said:
+            said.append(True)
+            watcher.log(f"waits for {folder}, which another process trains")
+        if stop.due(1.0) and stop.number is not None:
+            raise Interrupted(
+                f"stopped by {stop.reason} while it waited for {folder}; run the same command again", stop.number
+            )
+
+    return waiting
