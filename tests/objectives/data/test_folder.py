@@ -1,52 +1,19 @@
-"""Picture data sets: the files of MNIST as torchvision reads them, folders of images, real CIFAR-10 where it is."""
+"""Folders of pictures; real CIFAR-10 where it is."""
 
-import errno
-import fcntl
 import io
 import json
-import os
 import tarfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from pathsearch.errors import PathsearchError
-from pathsearch.objectives.data import Folder, Torchvision, cache
+from pathsearch.objectives.data import Folder
 from tests.commands import pathsearch
 
 ARCHIVE = Path(__file__).resolve().parents[4] / "shared" / "data" / "cifar10-jpeg.tar.xz"
-
-
-def write_idx(file, array):
-    """MNIST's own format: magic number with type and rank, sizes, bytes."""
-    file.write_bytes(
-        bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape) + array.tobytes()
-    )
-
-
-def test_mnist_is_read_from_its_files(tmp_path, rng):
-    raw = tmp_path / "MNIST" / "raw"
-    raw.mkdir(parents=True)
-    wanted = {}
-    for part, stem, count in (("train", "train", 12), ("test", "t10k", 5)):
-        wanted[part] = rng.integers(0, 256, (count, 28, 28), dtype=np.uint8), np.arange(count, dtype=np.uint8) % 10
-        write_idx(raw / f"{stem}-images-idx3-ubyte", wanted[part][0])
-        write_idx(raw / f"{stem}-labels-idx1-ubyte", wanted[part][1])
-    data = Torchvision(name="mnist", root=str(tmp_path)).load()
-    for part in ("train", "test"):
-        split = getattr(data, part)
-        np.testing.assert_array_equal(split.inputs[:, 0], wanted[part][0])
-        np.testing.assert_array_equal(split.targets, wanted[part][1])
-    assert data.outputs == 10
-
-
-@pytest.mark.parametrize("name", ["mnist", "fashion-mnist", "cifar10", "cifar100"])
-def test_missing_files_say_how_to_get_them(name, tmp_path):
-    with pytest.raises(PathsearchError, match=r"set objective\.data\.root .* or objective\.data\.download=true"):
-        Torchvision(name=name, root=str(tmp_path)).load()
 
 
 def picture(file, size=(8, 6), value=0):
@@ -81,67 +48,7 @@ def test_pictures_of_other_sizes_need_a_size(tmp_path, monkeypatch):
     assert Folder(root=str(tmp_path), size=4).load().train.inputs.shape == (2, 3, 4, 4)
 
 
-def pixels(value=1):
-    return np.full((2, 3, 4, 4), value, np.uint8)
-
-
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    return tmp_path / "pathsearch"
-
-
-def test_nothing_is_left_where_there_is_no_room_for_the_cache(store, monkeypatch):
-    def full(file, array, allow_pickle):
-        file.write(b"some")
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(np, "save", full)
-    cache.keep("a", pixels())
-    assert list(store.iterdir()) == []
-    assert cache.kept("a", 2) is None
-
-
-def test_what_a_killed_writer_left_is_removed_and_what_a_live_one_writes_is_not(store):
-    store.mkdir()
-    dead, live = store / f"b.dead{cache.SUFFIX}", store / f"b.live{cache.SUFFIX}"
-    dead.write_bytes(b"some")
-    with live.open("wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        cache.keep("a", pixels())
-        assert sorted(store.iterdir()) == [store / "a.npy", live]
-    cache.keep("a", pixels(2))
-    assert list(store.iterdir()) == [store / "a.npy"]
-    np.testing.assert_array_equal(cache.kept("a", 2), pixels(2))
-
-
-def test_without_locks_only_an_old_file_of_a_writer_is_removed(store, monkeypatch):
-    def none(handle, how):
-        raise OSError(errno.ENOLCK, "No locks available")
-
-    store.mkdir()
-    old, new = store / f"b.old{cache.SUFFIX}", store / f"b.new{cache.SUFFIX}"
-    for file in (old, new):
-        file.write_bytes(b"some")
-    os.utime(old, (0, 0))
-    monkeypatch.setattr(fcntl, "flock", none)
-    cache.keep("a", pixels())
-    assert sorted(store.iterdir()) == [store / "a.npy", new]
-
-
-def test_a_cache_of_another_count_is_none(store):
-    cache.keep("a", pixels())
-    assert cache.kept("a", 2) is not None
-    assert cache.kept("a", 3) is None
-
-
-def test_a_user_without_a_home_has_no_cache(monkeypatch):
-    monkeypatch.setattr(cache, "user_folder", lambda kind: None)
-    cache.keep("a", pixels())
-    assert cache.kept("a", 2) is None
-
-
-def test_classes_that_one_part_lacks_are_named(tmp_path, store):
+def test_classes_that_one_part_lacks_are_named(tmp_path):
     for file in ("train/cat/1", "train/dog/1", "test/cat/1"):
         picture(tmp_path / f"{file}.png")
     with pytest.raises(PathsearchError, match="only train/ has dog"):
