@@ -73,7 +73,7 @@ class Carrier:
                 yield
             finally:
                 for each, own in self._own:
-                    if each.grad_fn is not None:  # a buffer that a graph was written into
+                    if each.grad_fn is not None:  # the pass wrote a graph into this buffer
                         each.detach_()
                     each.data = own
 

@@ -1,6 +1,6 @@
 """Which of a network's tensors all points of a path share, and which are statistics that every point has anew.
 
-Passes over a few examples show it: what they change and what the outputs depend on, not the names of classes, decides.
+Passes over a few examples show which: what passes change and what outputs depend on decides, not names of classes.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from pathsearch.objectives.tensors import State, same
 
 AVERAGED = {"running_mean": 0, "running_var": 1, "num_batches_tracked": 0}
 """Statistics of torch's batch norms, and the values they start from."""
-SEEDS = 3  # of passes that show what training changes: layers may be skipped at random
+SEEDS = 3  # of the passes that show what training changes: a pass may skip layers at random
 PROBES: tuple[tuple[torch.dtype | None, float], ...] = ((torch.float64, 1e-9), (None, 1e-3))
 """Precisions in which an update is looked at, and how well it must be affine; None is the network's own, for networks
 that allow no other."""
