@@ -50,7 +50,7 @@ class Coordinates:
     def parts(self, weights: Tensor) -> list[Tensor]:
         """Views […, *shape] of weight vectors […, size], one for each parameter."""
         parts = weights.split(self.sizes, dim=-1)
-        return [part.reshape(*weights.shape[:-1], *shape) for part, (_, shape) in zip(parts, self.table)]
+        return [part.reshape((*weights.shape[:-1], *shape)) for part, (_, shape) in zip(parts, self.table)]
 
     def flat(self, named: Mapping[str, Tensor]) -> Tensor:
         """The weight vector [size] of parameters given by name; what else is given is passed over."""

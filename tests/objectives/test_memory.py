@@ -7,6 +7,7 @@ from torch import nn
 from pathsearch.errors import PathsearchError
 from pathsearch.numerics.seeds import Key
 from pathsearch.objectives.data import Data
+from pathsearch.objectives.memory import halving
 from pathsearch.objectives.protocol import remarked
 from tests.objectives import networks
 from tests.objectives.networks import layers, objective
@@ -69,3 +70,18 @@ def test_other_errors_in_measuring_are_the_networks(monkeypatch):
     monkeypatch.setattr(Narrow, "says", "shapes cannot be multiplied")
     with pytest.raises(PathsearchError, match="the network raised RuntimeError: shapes cannot be multiplied"):
         found.measure(found.initial(0))
+
+
+def test_work_is_halved_until_memory_suffices():
+    asked = []
+
+    def work(count):
+        asked.append(count)
+        if count > 3:
+            raise MemoryError
+        return f"{count} at once"
+
+    assert halving(work, 13, networks.CPU) == ("3 at once", 3)
+    assert asked == [13, 6, 3]
+    with pytest.raises(PathsearchError, match="with one example at once"):
+        halving(lambda count: work(count + 3), 2, networks.CPU)

@@ -7,6 +7,7 @@ from torch import nn
 
 from pathsearch.errors import PathsearchError
 from pathsearch.numerics.seeds import Key
+from pathsearch.objectives.parameters import coordinates
 from pathsearch.objectives.protocol import remarked
 from tests.objectives import networks
 from tests.objectives.networks import DATA, Odd, by_torch, objective, scaled
@@ -124,3 +125,15 @@ def test_an_endpoints_own_buffers_become_the_paths_unless_the_other_has_others()
     found.adopt(dict(other.named_buffers()), "b.pt")
     with pytest.raises(PathsearchError, match=r"buffer 'order' of c\.pt differs"):
         found.adopt({"order": torch.arange(192)}, "c.pt")
+
+
+def test_a_weight_vector_is_its_parameters_one_after_another():
+    named = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.tensor(6.0), "c": torch.arange(7.0, 9.0)}
+    layout = coordinates(named)
+    assert (layout.names, layout.sizes, layout.size) == (["a", "b", "c"], [6, 1, 2], 9)
+    assert layout.flat({**named, "more": torch.ones(3)}).tolist() == [float(n) for n in range(9)]
+    one, two = torch.arange(9.0), torch.stack([torch.arange(9.0), torch.arange(9.0)])
+    for vectors, wanted in ((one, named.values()), (two, [torch.stack([each, each]) for each in named.values()])):
+        for part, each in zip(layout.parts(vectors), wanted, strict=True):
+            torch.testing.assert_close(part, each, rtol=0, atol=0)
+            assert part.untyped_storage().data_ptr() == vectors.untyped_storage().data_ptr()  # it is a view

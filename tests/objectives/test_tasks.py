@@ -1,11 +1,15 @@
 """Losses, and which outputs they can be taken of."""
 
 import pytest
+import torch
+from pydantic import ValidationError
 from torch import nn
 
 from pathsearch.errors import PathsearchError
+from pathsearch.objectives import LossSettings
 from pathsearch.objectives.data import Data
 from pathsearch.objectives.models import MODELS
+from pathsearch.objectives.tasks import TASKS, wrong
 from tests.objectives.networks import images, objective, scaled
 
 
@@ -34,3 +38,19 @@ def test_networks_that_cannot_work_are_refused(case):
     make, says = BROKEN[case]
     with pytest.raises(PathsearchError, match=says):
         objective(make)
+
+
+def test_the_table_says_what_a_loss_takes():
+    assert [TASKS[name].outputs(2) for name in ("cross_entropy", "mse")] == [2, 1]
+    assert [TASKS[name].outputs(3) for name in ("cross_entropy", "mse")] == [3, 3]
+    assert [name for name, task in TASKS.items() if task.numbers] == ["mse"]
+    assert LossSettings(loss="mse").loss == "mse"
+    with pytest.raises(ValidationError, match="cross_entropy"):
+        LossSettings(loss="msee")
+
+
+def test_errors_are_counted_where_there_are_classes():
+    outputs = torch.tensor([[0.2, 0.8], [0.9, 0.1], [0.4, 0.6]])
+    assert int(wrong(outputs, torch.tensor([1, 1, 0]))) == 2
+    assert int(wrong(outputs[:, :1], torch.tensor([0, 1, 1]))) == 1
+    assert bool(wrong(outputs[:, :1], torch.ones(3)).isnan())
