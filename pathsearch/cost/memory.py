@@ -17,10 +17,10 @@ import torch
 from pathsearch import storage
 from pathsearch.cost.peak import peak
 from pathsearch.holders import SerialHolder
+from pathsearch.machine import prepare_torch
 from pathsearch.methods import AutoNeb, Neb
 from pathsearch.methods.stages import Stage
 from pathsearch.numerics.seeds import Key
-from pathsearch.objectives.device import prepare
 from pathsearch.objectives.function import FunctionObjective
 from pathsearch.optimizers import Adam, Optimizer, Sgd
 from pathsearch.run import keeping
@@ -55,7 +55,7 @@ def _peak_of(case: str, parameters: int) -> int:
 
 
 def _run(case: str, parameters: int) -> None:
-    prepare("float32")
+    prepare_torch("float32")
     holder = SerialHolder(_Bowl(lambda weights: weights @ weights, parameters, torch.float64, torch.device("cpu")))
     holder.load([np.full(parameters, end) for end in (0.0, 1.0)], [], {})
     stages = CASES[case]()
