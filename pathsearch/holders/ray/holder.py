@@ -1,4 +1,4 @@
-"""The coordinator's side: who owns which pivots, who needs whose, and the verbs of `Holder` made of operations."""
+"""The coordinator's side: which actor owns which pivots and needs which others; `Holder`'s verbs as operations."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -29,10 +29,10 @@ class Share:
 
 
 class RayHolder:
-    """Blocks of pivots on actors. Verbs as in `Holder`; moves are queued and set off with the next question.
+    """Blocks of pivots on actors. Verbs as in `Holder`; moves are queued, and sent with the next question.
 
-    `_copies` are the pivots that each actor has an up-to-date copy of; what else it needs, owners are told to send,
-    before anybody is told to wait: so nobody waits for ever. `_version` counts the moves.
+    `_copies` are the pivots that each actor has an up-to-date copy of. Owners are told to send what else an actor
+    needs before it is told to wait for that, so that nobody waits for ever. `_version` counts the moves.
     """
 
     def __init__(
@@ -252,7 +252,7 @@ class RayHolder:
         return {row + step for row in rows for step in (-1, 1) if 0 <= row + step < self._count}
 
     def _sent(self, wanted: Mapping[int, Iterable[Any]], kind: str = "pivot") -> dict[int, dict[int, int]]:
-        """Have owners send what actors want of others and have no copy of: what comes to each, and from whom."""
+        """Have owners send what actors want and have no copy of; returns what comes to each actor, and from whom."""
         coming: dict[int, dict[int, int]] = {}
         targets: dict[int, list[int]] = {}
         for a, rows in wanted.items():
@@ -284,7 +284,7 @@ def _worked_out(sample: Sample) -> Array:
 
 
 def _costs(count: int) -> Array:
-    """What pivots cost as long as nothing else is known: the ends of a path stay, their losses alone are wanted."""
+    """What pivots cost as long as nothing else is known: a path's ends do not move, and only need losses."""
     costs = np.ones(count)
     costs[[0, -1]] = LOSS if count > 2 else 1.0
     return costs
