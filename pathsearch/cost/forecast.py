@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pathsearch.methods.stages import Stage, lengths
+from pathsearch.methods.stages import Stage, pivot_counts
 from pathsearch.numerics.balance import LOSS
 from pathsearch.optimizers import DETERMINISTIC
 from pathsearch.run.placement import first_pivots
@@ -42,7 +42,7 @@ def forecasts(
     for devices in counts:
         searching = sum(
             _slowest(stage, pivots, devices) * stage.steps
-            for stage, pivots in zip(stages, lengths(stages, first_pivots(settings)))
+            for stage, pivots in zip(stages, pivot_counts(stages, first_pivots(settings)))
         )
         # each is trained on one device
         training = max(trainings, default=0) if devices > 1 else sum(trainings)

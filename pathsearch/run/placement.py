@@ -10,7 +10,7 @@ import torch
 
 from pathsearch.holders import HolderSettings
 from pathsearch.methods import Train
-from pathsearch.methods.stages import lengths
+from pathsearch.methods.stages import pivot_counts
 from pathsearch.objectives import SURFACES, CallableSettings, NetworkSettings
 from pathsearch.optimizers import DETERMINISTIC
 from pathsearch.run import endpoints
@@ -111,7 +111,7 @@ def gradients(settings: RunSettings) -> list[tuple[int, int]]:
     """
     stages = settings.method.stages(settings.optimizer, settings.steps, settings.tolerance)
     steps = []
-    for stage, pivots in zip(stages, lengths(stages, first_pivots(settings))):
+    for stage, pivots in zip(stages, pivot_counts(stages, first_pivots(settings))):
         fixed = isinstance(stage.optimizer, DETERMINISTIC)
         sample = stage.method.sample(pivots, moving_pivots(pivots), 0, 0, fixed)
         steps.append((stage.steps, int(np.count_nonzero(sample.back.any(axis=1)))))
