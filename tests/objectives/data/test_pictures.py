@@ -154,19 +154,19 @@ def test_classes_that_one_part_lacks_are_named(tmp_path, store):
 
 @pytest.mark.skipif(not ARCHIVE.exists(), reason=f"real CIFAR-10 images are not at {ARCHIVE}")
 def test_a_resnet_on_real_cifar10_from_images_to_path(tmp_path):
-    """50 + 10 images a class: batch norm, augmentation, AutoNEB cycles, folder of JPEGs, end to end."""
+    """20 + 5 images a class: batch norm, augmentation, AutoNEB cycles, folder of JPEGs, end to end."""
     kept: dict[str, int] = {}
     with tarfile.open(ARCHIVE) as archive:
         for member in archive:
             folder = str(Path(member.name).parent)
-            if member.isfile() and kept.get(folder, 0) < (50 if "train" in folder else 10):
+            if member.isfile() and kept.get(folder, 0) < (20 if "train" in folder else 5):
                 kept[folder] = kept.get(folder, 0) + 1
                 picture_file = tmp_path / "data" / member.name.removeprefix("./")
                 picture_file.parent.mkdir(parents=True, exist_ok=True)
                 content = archive.extractfile(member)
                 assert content is not None
                 picture_file.write_bytes(io.BytesIO(content.read()).getvalue())
-            if len(kept) == 20 and sum(kept.values()) == 10 * 60:
+            if len(kept) == 20 and sum(kept.values()) == 10 * 25:
                 break
     train = "{name: sgd, lr: 0.05, schedule: one-cycle}"
     pathsearch(
@@ -174,12 +174,12 @@ def test_a_resnet_on_real_cifar10_from_images_to_path(tmp_path):
         "cifar10-resnet20",
         "objective.model=resnet8",
         f"objective.data={{name: folder, root: {tmp_path / 'data'}, augment: true}}",
-        "objective.batch=100",
+        "objective.batch=50",
         f"endpoints={{start: {{train: {{seed: 0, steps: 60, optimizer: {train}}}}}, "
         f"end: {{train: {{seed: 1, steps: 60, optimizer: {train}}}}}}}",
         "method.cycles=[{steps: 15, insert: {rule: equal, count: 2}}, {insert: {rule: highest, count: 1, batches: 2}}]",
         "optimizer.lr=0.05",
-        "measure={points: 9, tolerance: 0.01, plane: 0}",
+        "measure={points: 9, tolerance: 0.1, plane: 0}",
         "--out",
         "run",
         cwd=tmp_path,
