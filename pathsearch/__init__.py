@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from pathsearch.errors import PathsearchError
 from pathsearch.lazy import elsewhere
-from pathsearch.machine import wait_asleep
+from pathsearch.machine import before_torch
 
 if TYPE_CHECKING:
     from pathsearch.api import Path, connect, network
@@ -12,6 +12,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Path", "PathsearchError", "connect", "network", "read"]
 
-wait_asleep()  # before any module of the package imports torch
+before_torch()  # and before any module of the package imports it
 
 __getattr__ = elsewhere(__name__, {"Path": "api", "connect": "api", "network": "api", "read": "storage"})

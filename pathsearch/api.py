@@ -16,16 +16,14 @@ from pathsearch.errors import PathsearchError
 from pathsearch.files import expanded
 from pathsearch.holders import Holder, SerialHolder
 from pathsearch.holders.protocol import pivots
+from pathsearch.machine import device_of, prepare_torch
 from pathsearch.measure import Profile, measured_line, measured_path
 from pathsearch.methods import Method
 from pathsearch.numerics.curves import CURVES
-from pathsearch.objectives import DataSettings, LossSettings, ModelSettings, Objective
-from pathsearch.objectives.device import device_of, prepare
+from pathsearch.objectives import DataSettings, LossSettings, ModelSettings, Objective, opening
+from pathsearch.objectives.data.live import data_of
 from pathsearch.objectives.fitting import fitted
-from pathsearch.objectives.function import FunctionObjective
 from pathsearch.objectives.network import NetworkObjective
-from pathsearch.objectives.opening import bare, data_of, given, model_of
-from pathsearch.objectives.opening import network as opened
 from pathsearch.objectives.users_code import errors_named
 from pathsearch.optimizers import Optimizer
 from pathsearch.refusals import refused
@@ -82,13 +80,13 @@ class Path:
     def profile(self, points: int = 61, tolerance: float | None = None) -> Profile:
         """Every metric along the path, refined around the saddle until it is known to `tolerance`."""
         asked = _settings(_Points, {"points": points, "tolerance": tolerance}, "profile")
-        prepare(self.precision)
+        prepare_torch(self.precision)
         return measured_path(self.holder, self.curve, self.holder.inner_products(), asked.points, asked.tolerance)
 
     def straight_line(self, points: int = 61, tolerance: float | None = None) -> Profile:
         """The same along the straight line between the endpoints."""
         asked = _settings(_Points, {"points": points, "tolerance": tolerance}, "straight_line")
-        prepare(self.precision)
+        prepare_torch(self.precision)
         return measured_line(self.holder, self.holder.inner_products(), asked.points, asked.tolerance)
 
     def __repr__(self) -> str:
@@ -129,7 +127,7 @@ def connect(
     stages = chosen.stages(_settings(Optimizer, optimizer or default, "optimizer"), budget.steps, budget.tolerance)
 
     precision = getattr(ready, "precision", "float32")
-    prepare(precision)
+    prepare_torch(precision)
     chain = np.stack([_weights(point, side, ready) for side, point in points.items()])
     if np.array_equal(chain[0], chain[-1]):
         raise PathsearchError("the endpoints are identical: give two different minima")
@@ -158,9 +156,9 @@ def network(**options: Any) -> NetworkObjective:
     augment = False
     if isinstance(model, (str, Mapping, ModelSettings)):
         declared = _settings(Annotated[ModelSettings, BeforeValidator(named)], model, "network: model")
-        ready = model_of(declared, File())
+        ready = opening.model_of(declared, File())
     else:
-        ready = given(model)
+        ready = opening.given(model)
     if isinstance(data, (str, Mapping, Settings)):
         source = _settings(Annotated[DataSettings, BeforeValidator(named)], data, "network: data")
         augment = source.augment
@@ -168,7 +166,7 @@ def network(**options: Any) -> NetworkObjective:
             read = source.load()
     else:
         read = data_of(data)
-    return opened(asked, ready, read, augment, device_of(asked.device))
+    return opening.network(asked, ready, read, augment, device_of(asked.device))
 
 
 def _objective(given: Any, points: dict[str, Any]) -> Objective:
@@ -186,7 +184,7 @@ def _objective(given: Any, points: dict[str, Any]) -> Objective:
     file = _file(start)
     size = endpoints.first_size(Endpoints(start=file, end=[]), File()) if file is not None else None
     size = size if size is not None else _vector(start, "start").size
-    return FunctionObjective(given, size, torch.float64, torch.device("cpu"))
+    return opening.function(given, size, "float64", torch.device("cpu"))
 
 
 def _weights(point: Any, side: str, objective: Objective) -> NDArray[Any]:
@@ -196,7 +194,7 @@ def _weights(point: Any, side: str, objective: Objective) -> NDArray[Any]:
         return endpoints.brought(file, side, objective, File()).weights
     if isinstance(objective, NetworkObjective) and isinstance(point, (nn.Module, Mapping)):
         source = f"the {type(point).__name__} at {side}"
-        held = dict(bare(point).state_dict()) if isinstance(point, nn.Module) else point
+        held = dict(opening.bare(point).state_dict()) if isinstance(point, nn.Module) else point
         values = fitted(held, objective.module, source)
         objective.adopt(values, source)
         vector = objective.flat(values).cpu().double().numpy()

@@ -190,7 +190,7 @@ def measure_speed(
 
     from pathsearch.cost import coordination as sleeping
     from pathsearch.cost import network
-    from pathsearch.cost.figures import rounded
+    from pathsearch.cost.rounding import rounded
     from pathsearch.machine import cores
     from pathsearch.objectives import importable
 

@@ -33,7 +33,9 @@ Cluster = Annotated[
 ]
 Runs = Annotated[
     Optional[list[Path]],
-    typer.Argument(metavar="[RUN]...", parser=expanded, help="Folders; one that holds runs stands for them."),
+    typer.Argument(
+        metavar="[RUN]...", parser=expanded, help="Folders of runs; a folder that holds runs stands for all of them."
+    ),
 ]
 
 
@@ -61,15 +63,19 @@ def submit(
     sweep: Annotated[
         Optional[list[str]], typer.Option(help="KEY=0:8 or KEY=A,B: a run for every combination, in folders below.")
     ] = None,
-    nodes: Annotated[Optional[int], typer.Option(min=1, help="Of the cluster, to run on.")] = None,
+    nodes: Annotated[Optional[int], typer.Option(min=1, help="Nodes of the cluster to run on.")] = None,
     gpus_per_node: Annotated[Optional[int], typer.Option(min=0)] = None,
     cpus_per_node: Annotated[Optional[int], typer.Option(min=1)] = None,
-    mem: Annotated[Optional[str], typer.Option(help="Memory a node, as 64GB.")] = None,
-    time: Annotated[Optional[str], typer.Option(help="Minutes, H:M:S or D-H; a run goes on in a next attempt.")] = None,
+    mem: Annotated[Optional[str], typer.Option(help="Memory of a node, as 64GB.")] = None,
+    time: Annotated[
+        Optional[str], typer.Option(help="Minutes, H:M:S or D-H; a longer run goes on in another attempt.")
+    ] = None,
     partition: Annotated[Optional[str], typer.Option()] = None,
     account: Annotated[Optional[str], typer.Option()] = None,
     qos: Annotated[Optional[str], typer.Option()] = None,
-    parallel: Annotated[Optional[int], typer.Option(min=1, help="Runs of a sweep at the same time, at most.")] = None,
+    parallel: Annotated[
+        Optional[int], typer.Option(min=1, help="How many runs of a sweep run at the same time.")
+    ] = None,
     minima: Minima = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print script and GPU-hours, submit nothing.")] = False,
 ) -> None:
@@ -92,7 +98,7 @@ def submit(
     name, overrides = named(arguments)
     root = folder_of(name, out)
     settings, folder = config.load(name, overrides)
-    # here, not above: torch and Submitit take seconds, which the other commands and a slip of the pen do without
+    # imported here, since torch and Submitit take seconds: other commands and a mistyped option do not need them
     with needed("submitit", "submitting a run"):
         from pathsearch.jobs import submit
 
@@ -113,9 +119,9 @@ def submit(
 
 def jobs(
     runs: Runs = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Every figure, as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="All that is known, as JSON.")] = False,
 ) -> None:
-    """How the runs you submitted stand: state, step, loss, barrier so far, time, GPU-hours or core-hours."""
+    """List the runs you submitted: state, step, loss, barrier so far, time, GPU-hours or core-hours."""
     found = listing.wanted(runs)
     if as_json:
         print(json.dumps([listing.facts(one) for one in found], indent=2))
@@ -130,7 +136,7 @@ def cancel(
         list[Path], typer.Argument(metavar="RUN...", parser=expanded, help="Folders of runs, or of sweeps.")
     ],
 ) -> None:
-    """End runs, other runs of their job go on; what they have found is kept."""
+    """End runs; what they have found is kept, and other runs of their job go on."""
     _each(listing.wanted(runs), lambda one: [listing.cancel(one)])
 
 
@@ -138,7 +144,7 @@ def logs(
     run: Annotated[Path, typer.Argument(metavar="RUN", parser=expanded, help="A run's folder.")],
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until the job has ended.")] = False,
 ) -> None:
-    """What a run's job has printed."""
+    """Show what a run's job has printed."""
     try:
         print_log(run, follow)
     except KeyboardInterrupt:
@@ -148,13 +154,16 @@ def logs(
 def resubmit(
     runs: Runs = None,
     failed: Annotated[
-        bool, typer.Option("--failed", help="All below this folder that failed or were lost, not those cancelled.")
+        bool,
+        typer.Option("--failed", help="All runs below this folder that failed or were lost, but not cancelled ones."),
     ] = False,
-    everywhere: Annotated[bool, typer.Option("--all", help="With --failed: those in other folders, too.")] = False,
+    everywhere: Annotated[bool, typer.Option("--all", help="With --failed: also the runs in other folders.")] = False,
 ) -> None:
     """Submit runs again as they were; they go on from their last checkpoint."""
     if everywhere and (runs or not failed):
-        raise PathsearchError("--all is for --failed without names of runs: all that failed, wherever they are")
+        raise PathsearchError(
+            "--all goes with --failed and without names of runs: it stands for all runs that failed, wherever they are"
+        )
     if not runs and not failed:
         raise PathsearchError("name runs to submit again, or --failed for all below this folder that failed")
     with needed("submitit", "submitting a run"):
@@ -165,7 +174,9 @@ def resubmit(
         here = Path.cwd().resolve()
         below = [one for one in known if here in one.run.resolve().parents or one.run.resolve() == here]
         if known and not below:
-            raise PathsearchError(f"none of your {len(known)} runs is below {here}: --all is for those elsewhere, too")
+            raise PathsearchError(
+                f"none of your {len(known)} runs is below {here}: add --all for those in other folders"
+            )
         known = below
     resubmit.again(known, cancelled=not failed)
 
@@ -178,7 +189,7 @@ def forget(
 
 
 def _each(of: Iterable[One], act: Callable[[One], list[str]]) -> None:
-    """Act on each and say what was done; where one is refused, the others are acted on all the same."""
+    """Act on each one and print what was done; a refusal of one does not keep the others from it."""
     refused = 0
     for one in of:
         try:

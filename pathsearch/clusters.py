@@ -1,4 +1,4 @@
-"""What the Rays that a run starts, on its machine or in a job step, have in common. Imports nothing heavy."""
+"""What is common to all Ray clusters that a run starts, on its machine or in a job step. Imports nothing heavy."""
 
 import contextlib
 import os
@@ -14,16 +14,16 @@ import psutil
 
 LOOK = 0.2  # seconds between two looks at an address that was silent
 BEAT = 1.0  # seconds between two looks at one that answered
-MISSED = 4  # looks in a row that find nobody: it is gone, and not just busy
-ANSWER = 10.0  # seconds for it to answer
+MISSED = 4  # looks in a row without an answer: it is gone, and not just busy
+ANSWER = 10.0  # seconds to wait for an answer
 
 LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-"""By which a Ray of one machine listens on its loopback alone, as it does on macOS; read when Ray is imported."""
+"""With this Ray on one machine listens only on the loopback address, as on macOS. Ray reads it when it is imported."""
 
 
 @contextmanager
 def environment(more: Mapping[str, str]) -> Iterator[None]:
-    """Set variables that are not set yet, for what is imported or started inside, and put all back as it was."""
+    """Set variables, those that are not set yet, for what is imported or started inside; restore all of them after."""
     before = dict(os.environ)
     os.environ.update({**more, **before})
     try:
@@ -36,19 +36,19 @@ def environment(more: Mapping[str, str]) -> Iterator[None]:
 
 @cache
 def secret() -> str:
-    """The token by which the processes of a Ray know each other: one a process, since Ray reads it once."""
+    """The token with which Ray's processes authenticate. This process has only one, since Ray reads it once."""
     return secrets.token_hex(32)
 
 
 def kept_secret(file: Path) -> Path:
-    """Write the token into a new file, which nobody else can read at any time."""
+    """Write the token into a new file that no other user can read at any time."""
     file.touch(0o600, exist_ok=False)
     file.write_text(secret())
     return file
 
 
 def silent(host: str, port: int, seconds: float = ANSWER) -> OSError | None:
-    """Why nobody answers at an address; None where somebody does."""
+    """Why no process answers at an address; None where one does."""
     try:
         socket.create_connection((host.strip("[]"), port), timeout=seconds).close()
     except OSError as error:
@@ -58,7 +58,7 @@ def silent(host: str, port: int, seconds: float = ANSWER) -> OSError | None:
 
 @contextmanager
 def watched(addresses: list[tuple[str, int]], gone: Callable[[], None], there: Callable[[], bool]) -> Iterator[None]:
-    """Call `gone`, from a thread, where one of the addresses falls silent or `there` is no longer so meanwhile."""
+    """Call `gone` from a thread when an address stops answering, or `there` becomes false, before the block ends."""
     over = threading.Event()
 
     def watch() -> None:
@@ -78,7 +78,7 @@ def watched(addresses: list[tuple[str, int]], gone: Callable[[], None], there: C
 
 
 def descendants(ancestor: int) -> list[psutil.Process]:
-    """Processes below one, known for certain though their numbers may come again."""
+    """All processes below one. Each is known by its number and its start, since the system reuses numbers."""
     with contextlib.suppress(psutil.Error):
         return list(psutil.Process(ancestor).children(recursive=True))
     return []

@@ -1,6 +1,9 @@
-"""Where a file that a configuration names lies."""
+"""Where a file that a configuration names lies, and where this program keeps its own."""
 
 from pathlib import Path
+from typing import Literal
+
+from platformdirs import PlatformDirs
 
 from pathsearch.errors import PathsearchError
 
@@ -14,7 +17,7 @@ def expanded(name: str | Path) -> Path:
 
 
 def candidates(name: str | Path, folder: Path) -> list[Path]:
-    """Where a relative name may lie: in the working folder, then in `folder`, the configuration's; maybe neither."""
+    """The places where a relative name may be: the working folder, then `folder`, the configuration's."""
     path = expanded(name)
     return list(dict.fromkeys([path, folder / path]))
 
@@ -31,11 +34,20 @@ def found(name: str | Path, folder: Path) -> Path:
 
 
 def there(path: Path) -> bool:
-    """Whether something of that name can be seen; no error, however odd the name."""
+    """Whether a path exists and can be seen. No name raises an error, however odd it is."""
     try:
         return path.exists()
-    except OSError:  # too long, or in a folder that is closed
+    except OSError:  # the name is too long, or its folder is closed to this user
         return False
+
+
+def user_folder(kind: Literal["cache", "config", "state"]) -> Path | None:
+    """This program's folder among the user's own, as ~/.cache/pathsearch; None for a user without a home folder."""
+    try:
+        folder: Path = getattr(PlatformDirs("pathsearch"), f"user_{kind}_path")
+    except RuntimeError:
+        return None
+    return folder if folder.is_absolute() else None  # earlier versions of platformdirs leave a ~ in it
 
 
 def places(name: str | Path, folder: Path) -> str:

@@ -1,7 +1,7 @@
-"""Who is at work in a run's folder. Imports nothing heavy.
+"""Which process works in a run's folder. Imports nothing heavy.
 
-The lock is the system's: it is gone with the process that held it, whatever ended that. The file's only line says on
-which machine that was.
+The operating system keeps the lock: it ends with the process that held it, however that process ended. The file has
+one line: the name of the machine that the process ran on.
 """
 
 import fcntl
@@ -15,27 +15,27 @@ from pathlib import Path
 from pathsearch.errors import PathsearchError
 
 NAME = ".lock"
-PATIENCE = 0.5  # seconds in which one who only looks has let go again
+PATIENCE = 0.5  # seconds; a process that only looks (`stands`) holds the lock for less
 
 
 @contextmanager
 def alone(folder: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
     """Hold a run's folder, made where there is none.
 
-    waiting: called about every half second while another process holds the folder; it raises to give up. Without it
-    PathsearchError is raised then.
+    waiting: is called about every half second while another process holds the folder; it raises to give up. Without
+    it the function raises PathsearchError then.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     except OSError as error:
-        # through a link this would write to any file
+        # a link could make this write to any file
         linked = f"{NAME} in it is a link: remove that, or"
         why = linked if (folder / NAME).is_symlink() else f"{error.strerror};"
         raise PathsearchError(f"cannot use folder {folder}: {why} name another with --out") from error
     try:
         _take(lock, folder, waiting)
-        with suppress(OSError):  # a full disk: the lock holds without a name
+        with suppress(OSError):  # on a full disk the lock holds without a name
             os.ftruncate(lock, 0)
             os.pwrite(lock, f"{platform.node()}\n".encode(), 0)
         yield
@@ -44,10 +44,10 @@ def alone(folder: Path, waiting: Callable[[], None] | None = None) -> Iterator[N
 
 
 def stands(state: str, folder: Path) -> str:
-    """How a run stands, by what its path.h5 says and by who holds its folder.
+    """The state of a run, from the state in its path.h5 and from which process holds its folder.
 
-    finished; running: a process is at it; interrupted: none is; unfinished: that cannot be known here, since the file
-    system has no locks, the run was last carried out on another machine, or there is only a copy of its file.
+    finished; running: a process works on it; interrupted: no process does; unfinished: this cannot be known here, since
+    the file system has no locks, another machine was the last to work on the run, or there is only a copy of its file.
     """
     if state == "finished":
         return state
@@ -57,7 +57,7 @@ def stands(state: str, folder: Path) -> str:
         return "unfinished"
     try:
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        # some file systems keep locks to the machine that took them
+        # some file systems show a lock only to the machine that took it
         return "interrupted" if os.read(lock, 300).decode(errors="replace").strip() == platform.node() else "unfinished"
     except BlockingIOError:
         return "running"
@@ -80,7 +80,7 @@ def _take(lock: int, folder: Path, waiting: Callable[[], None] | None) -> None:
                         f"another process is running in {folder}: wait for it, or name another --out"
                     ) from None
                 waiting()
-                pause = PATIENCE  # for hours perhaps, and a network's file system has others to serve
+                pause = PATIENCE  # it may take hours, and a network file system is to be asked rarely
             time.sleep(pause)
         except OSError:
             return  # a file system without locks: the last writer wins, each file stays whole

@@ -1,4 +1,4 @@
-"""How a run shows that it goes on: a live bar on a terminal, plain lines in a log file."""
+"""The progress of a run: a live bar on a terminal, plain lines in a log file."""
 
 import sys
 import time
@@ -28,7 +28,7 @@ class Display:
 
     def log(self, line: str) -> None:
         self._write(line)
-        with suppress(OSError):  # stderr may be a file on a full disk, too
+        with suppress(OSError):  # stderr may be a file on a full disk too
             if self._bar is not None:
                 self._bar.console.print(line, soft_wrap=True)
             else:
@@ -58,7 +58,7 @@ class Display:
             self._task = self._bar.add_task(name, total=total, values="")
 
     def _write(self, line: str) -> None:
-        with suppress(OSError):  # a full disk must not end a run by way of its log
+        with suppress(OSError):  # a log that cannot be written must not end the run
             print(f"{datetime.now():%Y-%m-%d %H:%M:%S} {line}", file=self._file, flush=True)
 
     def tick(self, count: int) -> None:
@@ -90,5 +90,5 @@ def display(log: Path) -> Iterator[Display]:
         else:
             yield Display(file, None)
     finally:
-        with suppress(OSError):  # what a full disk did not take
+        with suppress(OSError):  # closing writes the rest, which a full disk refuses
             file.close()

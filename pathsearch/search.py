@@ -158,20 +158,22 @@ def _place(holder: Holder, stage: Stage, pivots: int, seed: int) -> int:
 
 
 def _shares(holder: Holder, stage: Stage) -> list[float] | None:
-    """Pivots inserted where the path is high stay there: re-spacing keeps the shares they make (AutoNEB)."""
-    if stage.insertion is None or stage.insertion.rule == "equal":
+    """The segments' shares of the length that re-spacing keeps, where inserted pivots stay where they were put."""
+    if stage.insertion is None or not insertion.RULES[stage.insertion.rule].stays:
         return None
     lengths = holder.lengths()
     return list((lengths / lengths.sum()).tolist())
 
 
-def _inserted(holder: Holder, rule: Insertion, pivots: int, seed: int) -> Array:
-    if rule.rule == "equal":
-        return insertion.equal(holder.lengths(), pivots + rule.count)
-    here, between = np.arange(pivots, dtype=float), insertion.probe_positions(pivots)
-    keys = [Key(seed, batch) for batch in range(rule.batches)]
-    losses = np.array(holder.ask("loss", hats(np.concatenate([here, between]), pivots), keys))
-    return insertion.highest(losses[:pivots], losses[pivots:], rule.count, rule.threshold)
+def _inserted(holder: Holder, how: Insertion, pivots: int, seed: int) -> Array:
+    """Positions, on the chain of `pivots`, of those and the ones that are added."""
+    keys = [Key(seed, batch) for batch in range(how.batches)]
+
+    def losses(positions: Array) -> Array:
+        return np.array(holder.ask("loss", hats(positions, pivots), keys))
+
+    chain = insertion.Chain(pivots, holder.lengths, losses)
+    return insertion.RULES[how.rule].positions(chain, how.count, how.threshold)
 
 
 def _check_finite(

@@ -1,7 +1,6 @@
 """From Python: what `connect` and `network` take, refuse, and show."""
 
 import re
-import warnings
 
 import numpy as np
 import pytest
@@ -11,8 +10,8 @@ from torch.utils.data import Dataset, TensorDataset
 
 import pathsearch
 from pathsearch.errors import PathsearchError
+from pathsearch.machine import prepare_torch
 from pathsearch.measure import Plane
-from pathsearch.objectives import device
 from tests.conftest import surface
 
 
@@ -207,7 +206,7 @@ def flags():
 @pytest.fixture
 def torch_as_it_was():
     yield
-    device.prepare("float32")
+    prepare_torch("float32")
 
 
 @pytest.mark.usefixtures("torch_as_it_was")
@@ -224,41 +223,3 @@ def test_both_doors_set_the_precision():
     assert flags() == (True, True)
     path.profile(points=3)
     assert flags() == (False, False)
-
-
-@pytest.mark.usefixtures("torch_as_it_was")
-@pytest.mark.parametrize("precision", ["float32", "tf32"])
-@pytest.mark.parametrize("set_before", ["nothing", "whole", "products", "convolutions"])
-def test_precision_is_set_whatever_was_set_before(set_before, precision):
-    newer = hasattr(torch.backends, "fp32_precision")
-    if set_before == "whole" and newer:
-        torch.backends.fp32_precision = "tf32"
-    elif set_before == "products":
-        torch.set_float32_matmul_precision("medium")
-    elif set_before == "convolutions" and newer:
-        torch.backends.cudnn.conv.fp32_precision = "tf32"
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        device.prepare(precision)
-        assert flags() == (precision == "tf32",) * 2  # what torch.compile asks by
-        assert torch.get_float32_matmul_precision() == ("high" if precision == "tf32" else "highest")
-        if newer:
-            for part in (torch.backends.cudnn.conv, torch.backends.cudnn.rnn, torch.backends.cuda.matmul):
-                assert (part.fp32_precision == "tf32") == (precision == "tf32")
-
-
-def test_threads_are_no_more_than_cores_unless_the_user_says(monkeypatch):
-    asked = []
-    monkeypatch.setattr(device, "cores", lambda: 2)
-    monkeypatch.setattr(torch, "set_num_threads", asked.append)
-    for name in device.THREADS:
-        monkeypatch.delenv(name, raising=False)
-    for threads, wanted in ((8, [2]), (2, []), (1, [])):  # fewer stay: bits depend on how many
-        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
-        asked.clear()
-        device.prepare("float32")
-        assert asked == wanted
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
-    monkeypatch.setenv("OMP_NUM_THREADS", "8")
-    device.prepare("float32")
-    assert asked == []

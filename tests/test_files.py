@@ -1,12 +1,14 @@
-"""Where files are looked for."""
+"""Where files are looked for, and where the program keeps its own."""
 
 import os
+import pwd
+import sys
 from pathlib import Path
 
 import pytest
 
 from pathsearch.errors import PathsearchError
-from pathsearch.files import candidates, expanded, found
+from pathsearch.files import candidates, expanded, found, user_folder
 
 
 def test_home_folders(monkeypatch):
@@ -15,6 +17,26 @@ def test_home_folders(monkeypatch):
     assert expanded("a~/~") == Path("a~/~")
     with pytest.raises(PathsearchError, match="write the path without ~"):
         expanded("~no-such-user-here/a")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the folders of Linux")
+def test_the_users_own_folders(monkeypatch):
+    """Where they were in all versions: what is kept there is found again."""
+    monkeypatch.setenv("HOME", "/home/me")
+    places = {"cache": ".cache", "config": ".config", "state": ".local/state"}
+    for kind, place in places.items():
+        monkeypatch.delenv(f"XDG_{kind.upper()}_HOME", raising=False)
+        assert user_folder(kind) == Path("/home/me") / place / "pathsearch"
+    monkeypatch.setenv("XDG_STATE_HOME", "/other")
+    assert user_folder("state") == Path("/other/pathsearch")
+
+    def unknown(user):
+        raise KeyError(user)
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    assert user_folder("cache") is None
+    assert user_folder("state") == Path("/other/pathsearch")
 
 
 def test_the_working_folder_comes_first_then_the_configurations(tmp_path, monkeypatch):

@@ -1,8 +1,13 @@
+"""Cores, and the settings of torch that every way into the program makes."""
+
+import json
 import os
 import subprocess
 import sys
+import warnings
 
 import pytest
+import torch
 
 from pathsearch import machine
 
@@ -38,12 +43,12 @@ def test_a_containers_quota(tmp_path, files, wanted):
 def test_threads_wait_asleep_unless_the_user_says_otherwise(monkeypatch):
     for name in machine.WAITING:
         monkeypatch.delenv(name, raising=False)
-    machine.wait_asleep()
+    machine.before_torch()
     assert {name: os.environ[name] for name in machine.WAITING} == machine.WAITING
     for name in machine.WAITING:
         monkeypatch.delenv(name)
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
-    machine.wait_asleep()
+    machine.before_torch()
     assert "GOMP_SPINCOUNT" not in os.environ
 
 
@@ -54,3 +59,128 @@ def test_the_policy_is_set_before_torch_is_imported():
     )
     environment = {name: value for name, value in os.environ.items() if name not in machine.WAITING}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+
+
+@pytest.fixture
+def torch_as_it_was():
+    yield
+    machine.prepare_torch("float32")
+
+
+@pytest.mark.usefixtures("torch_as_it_was")
+@pytest.mark.parametrize("precision", ["float32", "tf32"])
+@pytest.mark.parametrize("set_before", ["nothing", "whole", "products", "convolutions"])
+def test_precision_is_set_whatever_was_set_before(set_before, precision):
+    newer = hasattr(torch.backends, "fp32_precision")
+    if set_before == "whole" and newer:
+        torch.backends.fp32_precision = "tf32"
+    elif set_before == "products":
+        torch.set_float32_matmul_precision("medium")
+    elif set_before == "convolutions" and newer:
+        torch.backends.cudnn.conv.fp32_precision = "tf32"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        machine.prepare_torch(precision)
+        tf32 = precision == "tf32"
+        # what torch.compile asks by
+        assert (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32) == (tf32, tf32)
+        assert torch.get_float32_matmul_precision() == ("high" if precision == "tf32" else "highest")
+        if newer:
+            for part in (torch.backends.cudnn.conv, torch.backends.cudnn.rnn, torch.backends.cuda.matmul):
+                assert (part.fp32_precision == "tf32") == (precision == "tf32")
+
+
+def test_threads_are_no_more_than_cores_unless_the_user_says(monkeypatch):
+    asked = []
+    monkeypatch.setattr(machine, "cores", lambda: 2)
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    for name in machine.THREADS:
+        monkeypatch.delenv(name, raising=False)
+    for threads, wanted in ((8, [2]), (2, []), (1, [])):  # fewer stay: bits depend on how many
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        asked.clear()
+        machine.prepare_torch("float32")
+        assert asked == wanted
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
+    monkeypatch.setenv("OMP_NUM_THREADS", "8")
+    machine.prepare_torch("float32")
+    assert asked == []
+
+
+PROBE = """
+import ctypes, functools, json, os, pathlib
+import torch
+from torch import nn
+
+@functools.cache  # it does so once, since it keeps what is freed
+def grows():
+    "Whether malloc asks the system for 64 MB or more at once, when a MB does not fit into what it has."
+    libc = ctypes.CDLL(None)
+    if not hasattr(libc, "mallinfo2"):  # it is not glibc
+        return True
+    libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+    libc.free.argtypes = [ctypes.c_void_p]
+    class Info(ctypes.Structure):
+        _fields_ = [("arena", ctypes.c_size_t), ("others", 9 * ctypes.c_size_t)]
+    libc.mallinfo2.restype = Info
+    blocks, before = [], libc.mallinfo2().arena
+    while libc.mallinfo2().arena == before and len(blocks) < 500:
+        blocks.append(libc.malloc(1 << 20))
+    grown = libc.mallinfo2().arena - before
+    for block in blocks:
+        libc.free(block)
+    return grown >= 64 << 20
+
+def settings():
+    cudnn = torch.backends.cudnn
+    return {
+        "precision": (torch.backends.cuda.matmul.allow_tf32, cudnn.allow_tf32, torch.get_float32_matmul_precision()),
+        "kernels": (cudnn.benchmark, cudnn.deterministic),
+        "threads": torch.get_num_threads(),
+        "waiting": {name: os.environ.get(name) for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")},
+        "malloc grows": grows(),
+    }
+
+torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.benchmark = True  # the program has the last word
+
+class Net(nn.Linear):
+    def __init__(self):
+        super().__init__(64, 10)
+    def forward(self, x):
+        pathlib.Path("seen").write_text(json.dumps(settings()))
+        return super().forward(x.flatten(1))
+"""
+DATA = {"name": "random", "shape": [1, 8, 8], "examples": 20}  # which no library has to be imported for
+OPTIONS = {"model": "probe:Net", "data": DATA, "batch": 8, "precision": "float32"}
+TRAINED = {"train": {"seed": 0, "steps": 1}}, {"train": {"seed": 1, "steps": 1}}
+LINE = f"""
+objective: {json.dumps({"name": "network", **OPTIONS})}
+endpoints: {json.dumps(dict(zip(("start", "end"), TRAINED)))}
+method: linear
+measure: {{points: 3, plane: 0}}
+device: cpu
+"""
+DOORS = {
+    "command line": ["-m", "pathsearch", "run", "run.yaml", "--out", "x"],
+    "python": ["-c", f"import pathsearch; pathsearch.network(**{OPTIONS})"],
+}
+
+
+def test_the_command_line_and_python_end_with_the_same_settings(tmp_path):
+    (tmp_path / "probe.py").write_text(PROBE)
+    (tmp_path / "run.yaml").write_text(LINE)
+    unset = (*machine.WAITING, *machine.THREADS)
+    environment = {name: value for name, value in os.environ.items() if name not in unset}
+    found = {}
+    for door, command in DOORS.items():
+        subprocess.run([sys.executable, *command], check=True, env=environment, cwd=tmp_path, capture_output=True)
+        found[door] = json.loads((tmp_path / "seen").read_text())
+    assert found["command line"] == found["python"]
+    wanted = {
+        "precision": [False, False, "highest"],
+        "kernels": [False, True],
+        "threads": min(machine.cores(), found["python"]["threads"]),
+        "waiting": machine.WAITING,
+        "malloc grows": True,
+    }
+    assert found["python"] == wanted

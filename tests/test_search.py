@@ -10,8 +10,7 @@ import torch
 
 from pathsearch.errors import PathsearchError
 from pathsearch.holders import SerialHolder
-from pathsearch.methods import AutoNeb, Bezier, Neb, Polygon, String
-from pathsearch.methods.band import smoothed
+from pathsearch.methods import AutoNeb, Curve, Neb, String
 from pathsearch.objectives import SURFACES, NetworkSettings
 from pathsearch.objectives.function import FunctionObjective
 from pathsearch.optimizers import Adam, Fire, Lbfgs, Sgd
@@ -29,8 +28,8 @@ NETWORK = NetworkSettings.model_validate(
     }
 )
 METHODS = [
-    Polygon(bends=2),
-    Bezier(bends=2, samples=3),
+    Curve(name="polygon", bends=2),
+    Curve(name="bezier", bends=2, samples=3),
     Neb(images=4, spring=2.0, climb=True),
     Neb(images=4),
     String(images=4),
@@ -82,7 +81,7 @@ def test_the_budget_ends_a_search_without_a_claim():
 
 def test_a_random_draw_is_no_convergence():
     known = SURFACES["two-modes"]
-    stages = Polygon(bends=1).stages(Sgd(lr=0.01), 40, 1e-2)
+    stages = Curve(name="polygon", bends=1).stages(Sgd(lr=0.01), 40, 1e-2)
     _, steps = searched(surface("two-modes"), [known.start, known.end], stages)
     assert min(step.force for step in steps) <= 1e-2  # a t near an end has next to no force
     assert not any(step.converged for step in steps)
@@ -99,16 +98,7 @@ def test_every_stage_draws_its_own_batches():
 def test_quasi_newton_steps_need_a_loss_that_stays_the_same():
     objective, ends = network()
     with pytest.raises(PathsearchError, match="needs the same loss every step"):
-        searched(objective, ends, Bezier().stages(Lbfgs(), 3, None))
-
-
-def test_autoneb_keeps_an_inserted_image_where_it_was_put():
-    objective, ends = muller_brown()
-    cycles = [{"insert": {"rule": "equal", "count": 2}}, {"insert": {"rule": "highest", "count": 1}}]
-    holder, steps = searched(objective, ends, AutoNeb(cycles=cycles).stages(Fire(), 30, None))
-    shares = steps[-1].state.shares
-    assert np.ptp(shares) > 0.05
-    np.testing.assert_allclose(holder.lengths() / holder.lengths().sum(), shares, atol=0.02)
+        searched(objective, ends, Curve(name="bezier").stages(Lbfgs(), 3, None))
 
 
 def test_convergence_is_of_the_largest_force_climber_included():
@@ -123,7 +113,7 @@ def test_convergence_is_of_the_largest_force_climber_included():
 
 def test_seeds_change_what_a_stochastic_search_finds():
     objective, ends = network()
-    stages = Bezier().stages(Sgd(lr=0.01), 3, None)
+    stages = Curve(name="bezier").stages(Sgd(lr=0.01), 3, None)
     found = [path_of(searched(objective, ends, stages, seed)[0]) for seed in (0, 0, 1)]
     np.testing.assert_array_equal(found[0], found[1])
     assert not np.array_equal(found[0], found[2])
@@ -145,34 +135,3 @@ def test_a_gradient_that_is_not_finite_is_named_too():
     objective = FunctionObjective(lambda w: torch.sqrt(w[0] ** 2), 1, torch.float64, CPU)
     with pytest.raises(PathsearchError, match="weights or gradient are not finite at image 2, step 0"):
         searched(objective, [[-1.0], [1.0]], Neb(images=3, spring=1.0).stages(Sgd(), 5, None))
-
-
-def test_autoneb_cycles_change_what_they_name_and_keep_the_rest():
-    cycles = [
-        {"steps": 5, "insert": {"rule": "equal", "count": 3}},
-        {"insert": {"rule": "highest", "count": 1}, "optimizer": {"lr": 0.01}, "repeat": 2},
-        {"steps": 7, "climb": True},
-    ]
-    stages = AutoNeb(cycles=cycles, spring=3.0).stages(Sgd(lr=0.1, momentum=0.8), 99, 0.5)
-    assert [stage.steps for stage in stages] == [5, 5, 5, 7]
-    assert [stage.optimizer.lr for stage in stages] == [0.1, 0.01, 0.01, 0.01]
-    assert [stage.insertion.rule for stage in stages] == ["equal", "highest", "highest", "highest"]
-    assert [stage.method.climb for stage in stages] == [False, False, False, True]
-    assert all(stage.method.spring == 3.0 and stage.optimizer.momentum == 0.8 for stage in stages)
-
-
-def test_autoneb_inserts_where_the_surface_is_high():
-    objective, ends = muller_brown()
-    stages = AutoNeb(cycles=CYCLES).stages(Fire(), 9, None)
-    _, steps = searched(objective, ends, stages)
-    counts = [step.state.pivots for step in steps]
-    assert counts[0] == 4
-    assert 4 < counts[-1] <= 8
-
-
-def test_smoothing_averages_the_losses_that_order_images():
-    losses, memory = smoothed(np.array([1.0, 2.0]), {})
-    np.testing.assert_allclose(losses, [1.0, 2.0])
-    losses, memory = smoothed(np.array([2.0, 2.0]), memory)
-    np.testing.assert_allclose(losses, [1.1, 2.0])
-    assert memory == {"losses": losses.tolist()}

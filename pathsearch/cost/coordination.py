@@ -12,9 +12,8 @@ from pathsearch.cost.actors import MISSING, installed, on_actors
 from pathsearch.errors import PathsearchError
 from pathsearch.holders import SerialHolder
 from pathsearch.holders.protocol import Holder
-from pathsearch.machine import cores
+from pathsearch.machine import cores, prepare_torch
 from pathsearch.methods import Neb
-from pathsearch.objectives.device import prepare
 from pathsearch.objectives.protocol import Objective
 from pathsearch.objectives.sleep import SleepObjective
 from pathsearch.optimizers import Sgd
@@ -50,7 +49,7 @@ def coordination(counts: list[int], steps: int, progress: Callable[[str], None])
     """
     if not installed():
         raise PathsearchError(MISSING)
-    prepare("float32")
+    prepare_torch("float32")
     large = min([count for count in counts if count > 1] or counts)
     cases = [(n, size) for size in SIZES for n in counts if size < SIZES[-1] or n == large]
     found = []
@@ -117,5 +116,5 @@ def _arithmetic(parameters: int, steps: int) -> float:
 
 
 def _sleeper(parameters: int, seconds: float) -> Objective:
-    prepare("float32")
+    prepare_torch("float32")
     return SleepObjective(parameters, seconds, torch.float32, torch.device("cpu"))

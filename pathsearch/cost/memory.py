@@ -5,8 +5,6 @@ keeps a checkpoint at the end; the peak of a run of a hundred weights, the proce
 bowl, which takes a new vector for a gradient and nothing else.
 """
 
-import re
-import resource
 import subprocess
 import sys
 import tempfile
@@ -17,11 +15,12 @@ import numpy as np
 import torch
 
 from pathsearch import storage
+from pathsearch.cost.peak import peak
 from pathsearch.holders import SerialHolder
+from pathsearch.machine import prepare_torch
 from pathsearch.methods import AutoNeb, Neb
 from pathsearch.methods.stages import Stage
 from pathsearch.numerics.seeds import Key
-from pathsearch.objectives.device import prepare
 from pathsearch.objectives.function import FunctionObjective
 from pathsearch.optimizers import Adam, Optimizer, Sgd
 from pathsearch.run import keeping
@@ -56,7 +55,7 @@ def _peak_of(case: str, parameters: int) -> int:
 
 
 def _run(case: str, parameters: int) -> None:
-    prepare("float32")
+    prepare_torch("float32")
     holder = SerialHolder(_Bowl(lambda weights: weights @ weights, parameters, torch.float64, torch.device("cpu")))
     holder.load([np.full(parameters, end) for end in (0.0, 1.0)], [], {})
     stages = CASES[case]()
@@ -79,18 +78,10 @@ def _stages(method: Neb | AutoNeb, optimizer: Optimizer) -> list[Stage]:
     return method.stages(optimizer, STEPS, None)
 
 
-def _peak() -> int:
-    """Bytes of this process's memory at its peak."""
-    try:  # of this process alone: what getrusage says begins with what the one before it took
-        return 1024 * int(re.findall(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[0])
-    except OSError:  # macOS, where it is in bytes
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
 if __name__ == "__main__":
     if len(sys.argv) == 3:
         _run(sys.argv[1], int(sys.argv[2]))
-        print(_peak())
+        print(peak())
     else:
         print(f"{PARAMETERS:,} weights, {IMAGES} images: peak over pivots, gradients and optimiser state")
         for name in CASES:

@@ -14,8 +14,8 @@ import torch
 from pathsearch import storage
 from pathsearch.cost import actors
 from pathsearch.cost.evaluators import Timed, now, table_of, timed
-from pathsearch.cost.figures import rounded
 from pathsearch.cost.forecast import Forecast, forecasts
+from pathsearch.cost.rounding import rounded
 from pathsearch.errors import PathsearchError
 from pathsearch.holders import HolderSettings, SerialHolder
 from pathsearch.holders.protocol import Holder

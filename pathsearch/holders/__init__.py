@@ -7,16 +7,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from pathsearch.errors import needed
-from pathsearch.holders.settings import HolderSettings
+from pathsearch.holders.settings import HOLDERS, HolderSettings
 from pathsearch.lazy import elsewhere
 
 if TYPE_CHECKING:
     from pathsearch.holders.protocol import Holder
     from pathsearch.holders.serial import SerialHolder
     from pathsearch.objectives.protocol import Objective
-
-HOLDERS = {"serial": "pathsearch.holders.serial", "ray": "pathsearch.holders.ray"}
-"""Modules that have `opened`; imported when they are wanted, since not every machine has what they need."""
 
 Make = Callable[[], "Objective"]
 Log = Callable[[str], None]

@@ -1,17 +1,20 @@
 """Who holds the vectors: the options of `holder:` in a configuration."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
 from pathsearch.objectives.gradients import EVALUATORS
 from pathsearch.settings import Settings, choice
 
+HOLDERS = {"serial": "pathsearch.holders.serial", "ray": "pathsearch.holders.ray"}
+"""Modules that have `opened`; imported when they are wanted, since not every machine has what they need."""
+
 
 class HolderSettings(Settings):
     """Serial: one device, this process. Ray: actors, each with a block of images on a device of its own."""
 
-    name: Literal["auto", "serial", "ray"] = Field(
+    name: Annotated[str, choice(("auto", *HOLDERS))] = Field(
         "auto",
         description="auto: ray where actors or an address are given, or several GPUs have enough points of a network "
         "(or of a function of many weights) to work out in a step; else serial",

@@ -1,1 +1,1 @@
-"""Runs as jobs: what SLURM gives, a Ray cluster inside it, submission through Submitit, and what became of jobs."""
+"""Runs as jobs: submission through Submitit, a Ray cluster inside a SLURM job, and the state of all jobs of a user."""

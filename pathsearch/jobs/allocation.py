@@ -1,4 +1,4 @@
-"""What SLURM gave this process: nodes, rank, devices, time; how to ask it for another attempt."""
+"""What SLURM gave this process: nodes, rank, devices, time; questions to SLURM, and the requeue of a job."""
 
 import os
 import re
@@ -13,12 +13,12 @@ from itertools import takewhile
 from pathsearch.errors import PathsearchError, one_line
 from pathsearch.machine import cores
 
-ANSWER = 20.0  # seconds for SLURM to answer
+ANSWER = 20.0  # seconds to wait for SLURM's answer
 TRIES = 3
 PAUSE = 2.0  # seconds between them
-INTERACTIVE = "4294967290"  # the step that salloc has its shell in
-FILTERS = ("SQUEUE_", "SACCT_", "SCANCEL_", "SCONTROL_")  # a user's own settings of what these show and ask
-NONE = ("", "-1", "none", "void", "nodevfiles")  # what ends a list of devices
+INTERACTIVE = "4294967290"  # the step of the shell that salloc starts
+FILTERS = ("SQUEUE_", "SACCT_", "SCANCEL_", "SCONTROL_")  # a user's own settings of these commands
+NONE = ("", "-1", "none", "void", "nodevfiles")  # the names that end a list of devices
 
 
 @dataclass(frozen=True)
@@ -34,22 +34,22 @@ class Allocation:
 
     @property
     def attempt(self) -> str:
-        """A name for this attempt of this job."""
+        """The name of this attempt of this job."""
         return f"{self.job}-{self.restart}"
 
 
 def allocation(environ: Mapping[str, str], affinity: int) -> Allocation | None:
-    """The step that `srun` started this process in; None outside of one. affinity: cores this process may use.
+    """The step in which `srun` started this process; None outside of a step. affinity: cores this process may use.
 
-    Raises PathsearchError where there is more than one task a node.
+    Raises PathsearchError where a node has more than one task.
     """
     if not environ.get("SLURM_JOB_ID") or (tasks := _number(environ, "SLURM_STEP_NUM_TASKS")) is None:
         return None
     nodes = _number(environ, "SLURM_STEP_NUM_NODES", "SLURM_NNODES", "SLURM_JOB_NUM_NODES") or 1
     if tasks != nodes:
         raise PathsearchError(
-            f"srun started {tasks} tasks on {nodes} nodes: a run wants one task a node, "
-            "as with --ntasks-per-node=1 (Ray makes the rest)"
+            f"srun started {tasks} tasks on {nodes} nodes: a run needs one task a node, "
+            "as with --ntasks-per-node=1 (Ray starts the other processes)"
         )
     given = _number(environ, "SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE")
     array, job = _number(environ, "SLURM_ARRAY_JOB_ID"), _number(environ, "SLURM_JOB_ID")
@@ -64,18 +64,18 @@ def allocation(environ: Mapping[str, str], affinity: int) -> Allocation | None:
 
 
 def interactive(environ: Mapping[str, str], pid: int) -> bool:
-    """Whether a process was started by hand in a shell that SLURM gave: the step is the shell's, not this one's."""
+    """Whether a process was started by hand in a shell of SLURM's: the step is the shell's, not the process's."""
     shell = "SLURM_PTY_PORT" in environ or environ.get("SLURM_STEP_ID") == INTERACTIVE
     return shell and environ.get("SLURM_TASK_PID") != str(pid)
 
 
 def here() -> Allocation | None:
-    """That of this process."""
+    """The allocation of this process; None outside of SLURM."""
     return None if interactive(os.environ, os.getpid()) else allocation(os.environ, cores())
 
 
 def devices(environ: Mapping[str, str]) -> list[str] | None:
-    """The names of the GPUs a process may use, numbers, UUIDs or MIG's as they come; None where all it finds."""
+    """The GPUs a process may use, each named by number, UUID or MIG's; None where it may use all that it finds."""
     seen = environ.get("CUDA_VISIBLE_DEVICES", environ.get("ROCR_VISIBLE_DEVICES"))
     if seen is None:
         return None
@@ -83,13 +83,13 @@ def devices(environ: Mapping[str, str]) -> list[str] | None:
 
 
 def _gpus(environ: Mapping[str, str]) -> int:
-    # what a task may use; SLURM_GPUS_ON_NODE is missing where GPUs came as --gres
+    # SLURM_GPUS_ON_NODE is missing where GPUs were asked for by --gres
     seen = devices(environ)
     return _number(environ, "SLURM_GPUS_ON_NODE") or 0 if seen is None else len(seen)
 
 
 def _number(environ: Mapping[str, str], *names: str) -> int | None:
-    """That of the first of these variables that is there."""
+    """The number in the first of these variables that is set."""
     for name in names:
         if value := environ.get(name, "").strip():
             if not value.isascii() or not value.isdigit():
@@ -100,8 +100,10 @@ def _number(environ: Mapping[str, str], *names: str) -> int | None:
 
 @dataclass(frozen=True)
 class JobInfo:
-    """What SLURM knows of a job: its state, when it ends it, as time.time(), whether it takes it back, and whether it
-    is taking its nodes for another one.
+    """What SLURM says of a job.
+
+    `until`: when SLURM will end it, as time.time(); None where that is not known. `requeue`: it can be requeued.
+    `preempted`: SLURM is taking its nodes for another job.
     """
 
     state: str
@@ -111,7 +113,7 @@ class JobInfo:
 
 
 def job_info(job: str) -> JobInfo:
-    """Ask SLURM; where it does not answer, nothing is known, there is no end and no second attempt."""
+    """Ask SLURM about a job; without an answer its state is UNKNOWN, without an end or a requeue."""
     try:
         return parsed(asked(["scontrol", "show", "job", "-o", job], TRIES))
     except PathsearchError:
@@ -119,11 +121,11 @@ def job_info(job: str) -> JobInfo:
 
 
 def parsed(shown: str) -> JobInfo:
-    """From a line of `scontrol show job -o`."""
+    """The same from a line of `scontrol show job -o`."""
     facts = dict(re.findall(r"(\w+)=(\S*)", shown))
     until: float | None = None
     if facts.get("TimeLimit") != "UNLIMITED":
-        with suppress(ValueError):  # Unknown
+        with suppress(ValueError):  # it is "Unknown"
             until = datetime.fromisoformat(facts.get("EndTime", "")).timestamp()
     return JobInfo(
         state=facts.get("JobState", "UNKNOWN"),
@@ -134,7 +136,7 @@ def parsed(shown: str) -> JobInfo:
 
 
 def requeue(job: str) -> None:
-    """Have SLURM put a job back into its queue. Raises PathsearchError with SLURM's own words."""
+    """Have SLURM put a job back into its queue. Raises PathsearchError with SLURM's message."""
     try:
         asked(["scontrol", "requeue", job], TRIES)
     except PathsearchError as error:
@@ -142,11 +144,11 @@ def requeue(job: str) -> None:
 
 
 def asked(command: list[str], tries: int = 1) -> str:
-    """What SLURM answers; a busy controller may be asked again. Raises PathsearchError with its own words."""
+    """The output of a command of SLURM's, which is tried so often. Raises PathsearchError with SLURM's message."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(FILTERS)}
     environment["SLURM_TIME_FORMAT"] = "standard"
-    for attempt in range(tries):
-        if attempt:
+    for tried in range(tries):
+        if tried:
             time.sleep(PAUSE)
         try:
             done = subprocess.run(
@@ -162,11 +164,11 @@ def asked(command: list[str], tries: int = 1) -> str:
 
 
 def step() -> str:
-    """This process's, as `scancel` takes it; "" outside of one."""
+    """The job step of this process, as `scancel` takes it; "" outside of a step."""
     job, own = (_number(os.environ, name) for name in ("SLURM_JOB_ID", "SLURM_STEP_ID"))
     return "" if job is None or own is None else f"{job}.{own}"
 
 
 def end_step() -> None:
-    """Ask all tasks of this process's step to end; without a signal SLURM would kill them, untidied."""
+    """Ask all tasks of this process's step to end. SLURM would kill them without a signal, before they can tidy up."""
     subprocess.run(["scancel", "--signal=TERM", step()], capture_output=True, timeout=ANSWER)

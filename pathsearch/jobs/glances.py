@@ -1,4 +1,4 @@
-"""How many runs stand, at a glance: those whose file has not changed since the last look are not opened again."""
+"""A quick look at many runs. Files that have not changed since the last look are not opened again."""
 
 import json
 import os
@@ -7,18 +7,19 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from pathsearch.errors import PathsearchError
 from pathsearch.jobs import registry, textfiles
 from pathsearch.storage.glance import Glance, glance
 
 Stamp = list[int]
-"""What changes when a file does: time, size, inode."""
+"""Time, size and inode of a file: one of them changes when the file does."""
 
 Seen = dict[str, tuple[Stamp, Glance | None]]
-"""By the run's folder."""
+"""Stamp and glance of each run, by its folder."""
 
 
 def glances(runs: list[Path]) -> dict[Path, Glance | None]:
-    """A look at each run; None for one that has written nothing that can be read."""
+    """A glance at each run; None for a run that has written nothing readable yet."""
     seen, changed = _remembered(), False
     found: dict[Path, Glance | None] = {}
     for run in runs:
@@ -47,8 +48,8 @@ def _place() -> Path:
 
 
 def _remember(seen: Seen) -> None:
-    # without it they are looked at again
-    with suppress(OSError, UnicodeError):
+    # where nothing can be kept, the next look opens all files again
+    with suppress(OSError, UnicodeError, PathsearchError):
         known = {key: [stamp, one and asdict(one)] for key, (stamp, one) in seen.items()}
         _place().parent.mkdir(parents=True, exist_ok=True)
         textfiles.write(_place(), json.dumps(known))
@@ -58,12 +59,12 @@ def _remembered() -> Seen:
     try:
         known = json.loads(textfiles.read(_place()))
         return {key: ([int(part) for part in stamp], _glance(one)) for key, (stamp, one) in known.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, PathsearchError):
         return {}
 
 
 def _glance(values: Any) -> Glance | None:
-    """One that was kept; raises ValueError, KeyError or TypeError where it is none."""
+    """A glance from kept values; raises ValueError, KeyError or TypeError where they are none."""
     if values is None:
         return None
     kinds = {"state": str, "stage": str, "moves": int, "steps": int, "measured": int}

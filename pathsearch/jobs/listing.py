@@ -1,4 +1,4 @@
-"""The table of a user's runs, their end, and what is left out of it. Imports nothing heavy: people look often."""
+"""The table of a user's runs; cancelling and forgetting them. Imports nothing heavy: people look at it often."""
 
 import math
 import os
@@ -19,7 +19,7 @@ COLUMNS = ("job", "state", "step", "loss", "barrier", "elapsed", "cost", "folder
 
 
 def wanted(runs: list[Path] | None) -> list[Status]:
-    """How named runs stand, or all this user's. Raises PathsearchError where a folder was never submitted."""
+    """The status of named runs, or of all this user's. Raises PathsearchError where a folder was never submitted."""
     if not runs:
         entries = list(registry.entries())
         found = statuses([run for run, fault in entries if not fault])
@@ -35,7 +35,7 @@ def wanted(runs: list[Path] | None) -> list[Status]:
 
 
 def facts(one: Status) -> dict[str, Any]:
-    """What `pathsearch jobs --json` says of a run; what is not known is null, `elapsed` is in seconds."""
+    """The facts of a run for `pathsearch jobs --json`: unknown ones are null, `elapsed` is in seconds."""
     seen = one.seen
     return {
         "job": one.record.job,
@@ -65,10 +65,10 @@ def _finite(value: float | None) -> float | None:
 
 
 def show(found: list[Status]) -> None:
-    """Print the table, and below it why runs wait or failed, and what cannot be read."""
+    """Print the table. Below it: why runs wait or failed, and which files cannot be read."""
     rows = [COLUMNS, *map(_row, found)]
     widths = [max(map(len, column)) for column in zip(*rows)]
-    # a terminal that is too narrow breaks lines at its edge: better than names that are cut
+    # lines are not cut to the terminal's width: a broken line is better than half a name
     lines = ["  ".join(_aligned(*cell) for cell in zip(row, COLUMNS, widths)).rstrip() for row in rows]
     rule = "─" * (sum(widths) + 2 * (len(widths) - 1))
     print("", *(f" {line}" for line in (lines[0], rule, *lines[1:])), "", sep="\n")
@@ -106,7 +106,7 @@ def _aligned(text: str, column: str, width: int) -> str:
 
 
 def clock(seconds: float) -> str:
-    """A time as SLURM writes it: H:MM:SS, or D-HH:MM:SS."""
+    """A time span as SLURM writes it: H:MM:SS, or D-HH:MM:SS."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
@@ -114,7 +114,7 @@ def clock(seconds: float) -> str:
 
 
 def cancel(one: Status) -> str:
-    """End a run, others of its job go on; returns what was done. Raises PathsearchError where it cannot be ended."""
+    """End a run, but not other runs of its job; returns what was done. Raises PathsearchError where that fails."""
     name, job = shown(one.run), one.record.job
     if one.state not in ALIVE and one.state != "UNKNOWN":
         return f"{name}: nothing to end, it is {one.state}"
@@ -131,10 +131,10 @@ def cancel(one: Status) -> str:
 
 
 def _cancel_process(one: Status) -> str:
-    """The run reads of it: no process is ended by its number, which may be another's by now."""
+    """Leave a note that the run reads. No process is killed by its number, which another process may have by now."""
     if not one.record.started:
         raise PathsearchError(
-            f"an earlier version submitted it and kept no more of its process than a number, {one.record.job}: if "
+            f"an earlier version submitted it and kept only the number of its process, {one.record.job}: if "
             f"`ps -p {one.record.job}` on {one.record.host} shows Submitit, end it by `kill {one.record.job}`"
         )
     records.cancel(one.run, one.record)
@@ -145,23 +145,23 @@ def _cancel_process(one: Status) -> str:
 
 def _cancel_job(one: Status, job: str) -> str:
     had = records.attempts(one.run)[-1:]
-    # a script, or shell, of the user's own goes on after the run
+    # a script or shell of the user's own goes on after the run: only the step is cancelled
     step = had[0].step if had and not one.record.profile else ""
     asked(["scancel", step or job])
-    with suppress(PathsearchError):  # SLURM's word for it does
+    with suppress(PathsearchError):  # SLURM knows that it was cancelled
         records.cancel(one.run, one.record)
     return f"{shown(one.run)}: job {step or job} is asked to end"
 
 
 def forget(run: Path) -> list[str]:
-    """Leave a run, or those below a folder, out of the table from now on, their folders stay; returns what was done.
+    """Remove a run, or all runs below a folder, from the table; their folders stay. Returns what was done.
 
-    Raises PathsearchError where it was never submitted, or is under way.
+    Raises PathsearchError where a run was never submitted, or has not ended.
     """
     try:
         found = [(one.run, one.state) for one in wanted([run])]
     except PathsearchError:
-        if registry.forget(run):  # a folder that cannot be looked at, or a damaged entry
+        if registry.forget(run):  # the folder cannot be read, or its entry is damaged
             return [f"{shown(run)}: left out of the table"]
         raise
     done = []
@@ -174,7 +174,7 @@ def forget(run: Path) -> list[str]:
 
 
 def shown(run: Path) -> str:
-    """A folder as one types it here."""
+    """A folder as a user types it in the working folder."""
     try:
         return str(Path(os.path.realpath(run)).relative_to(Path.cwd()))
     except (ValueError, OSError):

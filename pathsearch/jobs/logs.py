@@ -1,4 +1,4 @@
-"""What a run's job prints."""
+"""The output of a run's job."""
 
 import codecs
 import sys
@@ -15,7 +15,7 @@ ASK = 10.0  # seconds between two questions to SLURM
 
 
 def print_log(run: Path, follow: bool) -> None:
-    """Print what a run's job has printed; `follow`: until it has ended. Raises PathsearchError where it has not yet."""
+    """Print the output of a run's job; follow: until the job ends. Raises PathsearchError where there is none yet."""
     kept = records.record(run)
     if kept is None:
         run = wanted([run])[0].run  # the first of those below

@@ -1,4 +1,4 @@
-"""A Ray cluster inside a job step: rank 0 starts the head, the others join, all end with it.
+"""A Ray cluster inside a job step: rank 0 starts the head, the other ranks join it, and all end with it.
 
 Rank 0 writes the address into a folder of this attempt inside the run's folder, which all nodes see; the others leave
 when it is gone. All processes are ended by their ids: other people's Rays on the same nodes are not ours to touch.
@@ -28,25 +28,25 @@ from pathsearch.run.stop import WARNING, Stop
 
 UP = 120.0  # seconds for a node to start Ray, and for all nodes to join
 PORTS = 3  # tries to find a port that is still free a moment later
-SEEN = 30.0  # seconds in which the folder the first node makes is to be seen on the others
+SEEN = 30.0  # seconds until the other nodes must see the folder that the first one makes
 LEAVE = 2.0  # seconds for Ray to end by itself
-NEEDED = 20.0  # seconds that a node stays after it was asked to end: the first one may be writing a checkpoint
+NEEDED = 20.0  # seconds that a node stays after SIGTERM: the first node may be writing a checkpoint
 LOOK = 0.2  # seconds between two looks
-PLACES = ("/tmp", "/var/tmp", "/dev/shm")  # on a node's own disk or memory, of short names
+PLACES = ("/tmp", "/var/tmp", "/dev/shm")  # short paths on a node's own disk or memory
 
 
 @contextmanager
 def head(place: Path, given: Allocation, lost: Callable[[str], int]) -> Iterator[str]:
-    """Rank 0: a head on this node; gives its address. Whoever joins reads it below `place`.
+    """Rank 0: start a head on this node and give its address, which the other ranks read in a folder below `place`.
 
-    Where Ray ends before its time this process ends too, with the status that `lost` returns: who waits for an answer
-    from a cluster that is gone waits for minutes, and cannot be called back.
+    Where Ray ends too early, this process ends too, with the status that `lost` returns: a call to a cluster that is
+    gone would block it for minutes.
     """
     with needed("ray", "a run on several GPUs or nodes"):
-        if find_spec("ray") is None:  # not imported yet: it reads the environment then
+        if find_spec("ray") is None:  # not imported: Ray reads the environment at its import, below
             raise ImportError("no module named 'ray'")
     rendezvous = _rendezvous(place, given)
-    for old in place.glob(f".ray-{given.job}-*"):  # of attempts that were killed
+    for old in place.glob(f".ray-{given.job}-*"):  # killed attempts left them
         shutil.rmtree(old, ignore_errors=True)
     rendezvous.mkdir(mode=0o700, parents=True)
     token = clusters.kept_secret(rendezvous / "token")
@@ -56,14 +56,14 @@ def head(place: Path, given: Allocation, lost: Callable[[str], int]) -> Iterator
             try:
                 (rendezvous / "address.part").write_text(address, "utf-8")
                 (rendezvous / "address.part").rename(rendezvous / "address")
-                os.environ.update(_authenticated(token))  # for this process's own Ray, which is not imported yet
+                os.environ.update(_authenticated(token))  # for Ray in this process, which is not imported yet
                 host, _, port = address.rpartition(":")
                 gone = partial(_ray_ended, child, rendezvous, sockets, lost)
                 with clusters.watched([(host, int(port))], gone, lambda: child.poll() is None):
                     yield address
             finally:
                 with contextlib.suppress(OSError):
-                    (rendezvous / "address").unlink()  # which the other nodes leave by
+                    (rendezvous / "address").unlink()  # the other nodes leave when it is gone
                 _end(child)
         finally:
             shutil.rmtree(rendezvous, ignore_errors=True)
@@ -72,7 +72,7 @@ def head(place: Path, given: Allocation, lost: Callable[[str], int]) -> Iterator
 def _ray_ended(child: "subprocess.Popen[bytes]", rendezvous: Path, sockets: Path, lost: Callable[[str], int]) -> None:
     status = 1
     try:
-        shutil.rmtree(rendezvous, ignore_errors=True)  # which the other nodes leave by
+        shutil.rmtree(rendezvous, ignore_errors=True)  # the other nodes leave when it is gone
         status = lost(f"Ray ended on {socket.gethostname()}, the first node: {_last_printed(sockets)}")
         _end(child)
         shutil.rmtree(sockets, ignore_errors=True)
@@ -81,9 +81,9 @@ def _ray_ended(child: "subprocess.Popen[bytes]", rendezvous: Path, sockets: Path
 
 
 def join(place: Path, given: Allocation, stop: Stop) -> None:
-    """Another rank: lend this node to the head until that goes.
+    """Another rank: lend this node to the head until the head is gone.
 
-    Raises PathsearchError where there is no head, after it has ended the step: the first node would wait for this one.
+    Where there is no head it ends the step, since the first node would wait for this one, and raises PathsearchError.
     """
     host = os.environ.get("SLURMD_NODENAME", socket.gethostname())
     rendezvous = _rendezvous(place, given)
@@ -91,25 +91,27 @@ def join(place: Path, given: Allocation, stop: Stop) -> None:
     began, met = time.monotonic(), False
     while not published.exists():
         if stop.number is not None or (met and not rendezvous.exists()):
-            return  # the first node says why
+            return  # the first node prints why
         met = met or rendezvous.exists()
         there = place.is_dir()
         if time.monotonic() > began + (UP if there else SEEN):
             end_step()
             if there:
-                raise PathsearchError(f"{host} waited {UP:g} s in vain for the first node of the job to start Ray")
+                raise PathsearchError(
+                    f"{host} waited {UP:g} s for the first node of the job to start Ray, which it did not"
+                )
             raise PathsearchError(f"{place} cannot be seen on {host}: put the run on a file system all nodes share")
         time.sleep(LOOK)
     try:
         address = published.read_text("utf-8")
     except OSError:
-        return  # it has left: it says why
+        return  # the first node has left, and prints why
     with _sockets(given) as sockets:
         child = _ray(["--address", address], given, sockets, token)
         asked = None
         try:
             while child.poll() is None and published.exists():
-                # SIGTERM comes to all ranks at once: the first one needs this node for its last checkpoint
+                # all ranks get SIGTERM at once, and the first one needs this node for its last checkpoint
                 asked = asked or (time.monotonic() if stop.number == signal.SIGTERM else None)
                 if asked and time.monotonic() > asked + NEEDED:
                     return
@@ -129,7 +131,7 @@ def _authenticated(token: Path) -> dict[str, str]:
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token),
         "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_enable_metrics_collection": "0",  # or every node has a port for these, which asks for no token
+        "RAY_enable_metrics_collection": "0",  # else every node opens a port for metrics, which asks for no token
     }
 
 
@@ -138,7 +140,7 @@ def _head(given: Allocation, sockets: Path, token: Path) -> tuple["subprocess.Po
     for _ in range(PORTS):
         port, other = _free_ports()
         options = ["--head", f"--node-ip-address={host}", f"--port={port}", "--include-dashboard=false"]
-        if find_spec("grpc"):  # then there is a server for Ray's clients, at one port for all jobs if it is not told
+        if find_spec("grpc"):  # then Ray starts a server for clients, by default on the same port for all jobs
             options.append(f"--ray-client-server-port={other}")
         child = _ray(options, given, sockets, token)
         deadline = time.monotonic() + UP
@@ -151,9 +153,9 @@ def _head(given: Allocation, sockets: Path, token: Path) -> tuple["subprocess.Po
 
 
 def _ray(options: list[str], given: Allocation, sockets: Path, token: Path) -> "subprocess.Popen[bytes]":
-    """Ray's own processes as children of this one, that end when it ends, however that is."""
-    # on one host, as in tests, nodes' ports must differ: all are free ones. The names of sockets have to be short;
-    # Ray lets everybody into the folder they are in
+    """Start Ray's processes as children of this one; they end when it ends, however it ends."""
+    # all ports are free ones: on one host, as in tests, the ports of nodes must differ. The paths of sockets have to be
+    # short, and Ray opens their folder to all users: --temp-dir is inside one that only this user may enter
     arguments = [f"--num-cpus={given.cpus}", f"--num-gpus={given.gpus}", "--min-worker-port=0", "--max-worker-port=0"]
     arguments += ["--dashboard-agent-listen-port=0", f"--temp-dir={sockets}/r", "--include-log-monitor=false"]
     arguments += ["--no-monitor", "--disable-usage-stats", "--block"]
@@ -161,7 +163,7 @@ def _ray(options: list[str], given: Allocation, sockets: Path, token: Path) -> "
     libc = ctypes.CDLL(None)
 
     def prepare() -> None:
-        signal.signal(WARNING, signal.SIG_IGN)  # it goes to all processes of a step
+        signal.signal(WARNING, signal.SIG_IGN)  # SLURM sends it to all processes of a step
         if hasattr(libc, "prctl"):
             libc.prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
@@ -179,7 +181,7 @@ def _free_ports() -> tuple[int, int]:
 
 
 def _end(child: "subprocess.Popen[bytes]") -> None:
-    """Ask Ray to end, then make it: SLURM gives little time between its own asking and killing."""
+    """Ask Ray to end, then kill it: SLURM leaves little time between SIGTERM and SIGKILL."""
     below = clusters.descendants(child.pid)
     child.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
@@ -191,9 +193,9 @@ def _end(child: "subprocess.Popen[bytes]") -> None:
 
 @contextmanager
 def _sockets(given: Allocation) -> Iterator[Path]:
-    """A short folder on this node's own disk, of this rank of this attempt alone."""
+    """A folder with a short path on this node's own disk, for this rank of this attempt alone."""
     for place in PLACES:
-        for old in Path(place).glob(f"ps{given.job}-*"):  # of attempts that were killed
+        for old in Path(place).glob(f"ps{given.job}-*"):  # killed attempts left them
             if not old.name.startswith(f"ps{given.attempt}."):
                 shutil.rmtree(old, ignore_errors=True)
     folder = _short(f"ps{given.attempt}.")
@@ -204,7 +206,7 @@ def _sockets(given: Allocation) -> Iterator[Path]:
 
 
 def _short(prefix: str) -> Path:
-    """A new folder of a short name, whatever TMPDIR is: a socket's name has at most 107 bytes, Ray adds 64."""
+    """A new folder with a short path, whatever TMPDIR is: a socket's path has at most 107 bytes, and Ray adds 64."""
     refused = []
     for place in PLACES:
         try:
@@ -227,6 +229,6 @@ def _address() -> str:
         if not found.startswith("127."):
             return found
     with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-        one.connect(("192.0.2.1", 9))  # sends nothing: the system only says by which of its addresses it would
+        one.connect(("192.0.2.1", 9))  # sends nothing: it asks the system which of its addresses it would send from
         return str(one.getsockname()[0])
     return "127.0.0.1"

@@ -1,4 +1,4 @@
-"""Where this process and those it starts print."""
+"""Redirecting the output of this process and of those it starts."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ from pathsearch.jobs import textfiles
 
 @contextmanager
 def printed_into(file: Path) -> Iterator[None]:
-    """Have all that is printed meanwhile appended to a file, by child processes too. Raises OSError."""
+    """Append to a file all that this process and its children print inside the block. Raises OSError."""
     descriptor = textfiles.append(file)
     kept = {number: os.dup(number) for number in (1, 2)}
     _switch(dict.fromkeys(kept, descriptor))

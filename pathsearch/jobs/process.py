@@ -1,18 +1,19 @@
-"""Which process is which: a number alone does not say, they come again, after a container's restart at once."""
+"""Which process is which. A number alone does not tell: the system reuses it, after a container's restart at once."""
 
 from pathlib import Path
 
 import psutil
 
-NEAR = 2.0  # seconds by which what a system says of a process's start may differ from one time to the next
+NEAR = 2.0  # seconds; the start that a system gives for one process may vary by less
+# psutil knows the time of the boot, which moves with the clock, but not its id
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 def identity(pid: int) -> tuple[str, float]:
-    """Boot and start of a process, which with its number are those of no other; ("", 0.0) where there is none."""
+    """The boot and start of a process, which with its number no other process has; ("", 0.0) where there is none."""
     try:
         started = psutil.Process(pid).create_time()
-        if BOOT.exists():  # a start counted from the boot is one that no set clock moves
+        if BOOT.exists():  # setting the clock does not move a start that is counted from the boot
             return BOOT.read_text().strip(), started - psutil.boot_time()
         return "", started
     except (psutil.Error, OSError, ValueError):
@@ -20,13 +21,13 @@ def identity(pid: int) -> tuple[str, float]:
 
 
 def lives(pid: int, boot: str, started: float) -> bool:
-    """Whether that very process is there and has not ended. Of one whose start is not known this cannot be told."""
+    """Whether this very process exists and has not ended; False where its start is not known."""
     now = identity(pid)
     return bool(started) and now[0] == boot and abs(now[1] - started) < NEAR and not _zombie(pid)
 
 
-def names(pid: int, folder: Path) -> bool:
-    """Whether a process of that number was started by Submitit for the jobs in `folder`."""
+def of_submitit(pid: int, folder: Path) -> bool:
+    """Whether Submitit started the process of that number for the jobs in `folder`."""
     try:
         command = psutil.Process(pid).cmdline()
     except (psutil.Error, ValueError, OverflowError):

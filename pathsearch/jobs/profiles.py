@@ -1,6 +1,5 @@
-"""What a job asks of a cluster: a profile in YAML (see slurm/), then the command line's options."""
+"""What a job asks of a cluster: a profile in YAML (see slurm/), with the command line's options over it."""
 
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import yaml
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from pathsearch.errors import PathsearchError, one_line
-from pathsearch.files import expanded
+from pathsearch.files import expanded, user_folder
 from pathsearch.jobs import sbatch
 from pathsearch.jobs.records import LOCAL
 from pathsearch.refusals import refused
@@ -17,7 +16,7 @@ from pathsearch.settings import Settings
 
 
 class ClusterProfile(Settings):
-    """How jobs are submitted to a cluster; names as sbatch has them. Lists are lines for the job's script."""
+    """How jobs are submitted to a cluster; keys are named as in sbatch. Lists are lines of the job's script."""
 
     partition: str | None = None
     account: str | None = None
@@ -66,13 +65,14 @@ class ClusterProfile(Settings):
 
     @property
     def gpu_hours(self) -> float:
-        """What is asked for, at most."""
+        """The GPU-hours that an attempt can take at most."""
         return self.nodes * self.gpus_per_node * minutes(self.time) / 60
 
 
 def load(name: str | None, options: dict[str, Any]) -> ClusterProfile:
-    """A profile from a YAML file, options over it; `name`: the file, or NAME for slurm/NAME.yaml or
-    ~/.config/pathsearch/NAME.yaml. Raises PathsearchError that names what is wrong.
+    """A profile from a YAML file, with options over it. Raises PathsearchError that names what is wrong.
+
+    name: the file, or NAME for slurm/NAME.yaml or pathsearch/NAME.yaml in the user's folder of configurations.
     """
     given = {key: value for key, value in options.items() if value is not None}
     if name is None or name == LOCAL:
@@ -88,7 +88,7 @@ def load(name: str | None, options: dict[str, Any]) -> ClusterProfile:
 
 
 def cluster_profile(values: dict[str, Any], options: dict[str, Any], source: str) -> ClusterProfile:
-    """A profile from plain values; raises PathsearchError naming every key at fault."""
+    """A profile from plain values; raises PathsearchError that names every wrong key."""
     try:
         return ClusterProfile.model_validate({**values, **options})
     except ValidationError as error:
@@ -112,9 +112,9 @@ def minutes(said: str) -> int:
 
 
 def _found(name: str) -> Path:
-    config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     places = [expanded(name)] if name.endswith((".yaml", ".yml")) else []
-    places += [Path("slurm") / f"{name}.yaml", config / "pathsearch" / f"{name}.yaml"]
+    folders = (Path("slurm"), user_folder("config"))
+    places += [folder / f"{name}.yaml" for folder in folders if folder is not None]
     for place in places:
         if place.is_file():
             return place

@@ -1,8 +1,8 @@
-"""What is kept of a job beside its run: what was submitted, and a file for every attempt it had on a machine.
+"""The files about a job in its run's folder: one of what was submitted, and one for every attempt.
 
 RUN/job.json                 `Record`: what to run, where, and the job's id
-RUN/jobs/attempt-JOB-N.json  `Attempt`: the N-th time the job ran; touched every BEAT seconds while it does
-RUN/jobs/cancelled           when the run was submitted that is to end, or not to begin
+RUN/jobs/attempt-JOB-N.json  `Attempt`: the N-th time the job ran; touched every BEAT seconds while it runs
+RUN/jobs/cancelled           the time of the submission that is to end, or not to begin
 """
 
 import json
@@ -22,7 +22,7 @@ from pathsearch.jobs import registry, textfiles
 
 LOCAL = "local"  # the cluster that is this machine
 BEAT = 10.0  # seconds between two signs of life
-FILES = ("attempt-*.json", "turn-*.json")  # the latter of earlier versions
+FILES = ("attempt-*.json", "turn-*.json")  # the latter is the name that earlier versions gave it
 OUTCOMES = ((type(None), "finished"), (Requeued, "requeued"), (Interrupted, "stopped"), (BaseException, "failed"))
 
 Kept = TypeVar("Kept", "Record", "Attempt")
@@ -30,14 +30,15 @@ Kept = TypeVar("Kept", "Record", "Attempt")
 
 @dataclass(frozen=True)
 class Record:
-    """A submitted run: `config` as validated, `folder` its files are relative to, `here` the working folder.
+    """A submitted run.
 
-    `job` is None until the cluster has it; `profile` is a `profiles.ClusterProfile`; `log` is where the job prints.
-    `name` is the job's, `logs` the folder of its script and output, relative to the run's: the runs of a sweep share
-    both. `run` is the run's own folder, by which a copy of it is known. `minima` is the store of minima, empty for the
-    one beside the run. `boot` and `started` say which process a local
-    job is (`process.identity`). `needs` are folders of runs that must be finished before this one begins; those that
-    its configuration names are not among them (`prerequisites` has both).
+    `config` is validated; file names in it are relative to `folder`. `here` is the working folder. `job` is None until
+    the cluster has taken it. `profile` is a `profiles.ClusterProfile`. `log` is the file that the job prints into.
+    `name` is the job's name and `logs` the folder of its script and output, relative to the run's: the runs of a sweep
+    share both. `run` is the run's folder: a record in another one is a copy. `minima` is the store of minima, empty for
+    the one beside the run. `boot` and `started` say which process a local job is (`process.identity`). `needs` are
+    folders of runs that must be finished before this one begins, besides those that its configuration names
+    (`prerequisites` has both).
     """
 
     cluster: str
@@ -60,11 +61,11 @@ class Record:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One stretch of a job on its machines, times as time.time(); `outcome` is "" while it goes on, and
-    `reached` how many steps and points the run had when it began.
+    """One time that a job ran on its machines; times are as time.time().
 
+    `outcome` is "" while the attempt goes on. `reached` counts the steps and points that the run had when it began.
     `gpus` and `cpus` are those of all nodes. `boot` and `started` say which process it is (`process.identity`). `step`
-    is SLURM's, and `last` whether SLURM gives the job no other attempt.
+    is SLURM's job step. `last`: SLURM will not requeue the job after this attempt.
     """
 
     job: str
@@ -99,23 +100,23 @@ class Attempt:
 
 
 def write(file: Path, kept: Record | Attempt) -> None:
-    """Keep a record or an attempt, in one piece."""
+    """Write a record or an attempt; a reader sees the old file or the new one, never a part."""
     file.parent.mkdir(parents=True, exist_ok=True)
     textfiles.write(file, json.dumps(asdict(kept), indent=1))
 
 
 def record(run: Path) -> Record | None:
-    """What was submitted into a run's folder; None where nothing was. Raises PathsearchError where it is damaged."""
+    """The record in a run's folder; None where nothing was submitted. Raises PathsearchError where it is damaged."""
     return _read(run / "job.json", Record)
 
 
 def attempts(run: Path) -> list[Attempt]:
-    """The attempts a run's jobs had, oldest first; one that goes on, or was cut off, ends at its last sign of life."""
+    """The attempts of a run's jobs, oldest first. One that goes on or was cut off ends as its file was last touched."""
     return attempts_and_faults(run)[0]
 
 
 def attempts_and_faults(run: Path) -> tuple[list[Attempt], list[str]]:
-    """The same, and what is wrong with those that cannot be read: the other attempts are still true."""
+    """The attempts that can be read, and for each of the others a line that says what is wrong with its file."""
     found, faults = [], []
     for file in sorted(file for name in FILES for file in (run / "jobs").glob(name)):
         try:
@@ -132,13 +133,13 @@ def attempts_and_faults(run: Path) -> tuple[list[Attempt], list[str]]:
 
 
 def submitted(run: Path, kept: Record) -> None:
-    """Keep what is submitted into a run's folder, and where that is."""
+    """Write the record of a run into its folder, and the folder into the user's registry."""
     write(run / "job.json", kept)
     registry.enter(run)
 
 
 def cancel(run: Path, kept: Record) -> None:
-    """Have a submitted run not begin, or end: `work` looks at this. Raises PathsearchError where it cannot be said."""
+    """Ask a submitted run to end, or not to begin: `work` looks at this. Raises PathsearchError where that fails."""
     try:
         (run / "jobs").mkdir(exist_ok=True)
         textfiles.write(run / "jobs" / "cancelled", repr(kept.submitted))
@@ -147,7 +148,7 @@ def cancel(run: Path, kept: Record) -> None:
 
 
 def cancelled(run: Path, submitted: float) -> bool:
-    """Whether a run that was submitted then is not to begin, or to end."""
+    """Whether the run that was submitted at that time has been asked to end, or not to begin."""
     try:
         return textfiles.read(run / "jobs" / "cancelled", 100).decode() == repr(submitted)
     except (OSError, ValueError):
@@ -155,7 +156,7 @@ def cancelled(run: Path, submitted: float) -> bool:
 
 
 def original(run: Path, kept: Record) -> Path | None:
-    """The folder this one is a copy of, whose job is not the copy's; None for a run in its own, or moved from there."""
+    """The folder that this one is a copy of, to which the job belongs; None for a run in its own folder, or moved."""
     if kept.run in ("", str(run)):
         return None
     try:
@@ -169,18 +170,18 @@ def original(run: Path, kept: Record) -> Path | None:
 
 
 def log(run: Path, kept: Record) -> Path:
-    """Where a run's own job prints, the run maybe moved since."""
+    """The file that a run's job prints into; the run may have been moved since."""
     if kept.log is None:
         return run / "run.log"
     file = Path(kept.log)
     if kept.cluster != LOCAL:
         return Path(path.normpath(run / kept.logs)) / file.name
-    # one process carries out all runs of a sweep; that they share its output was so in earlier versions
+    # one process carries out all runs of a sweep; in earlier versions they shared its output
     return run / "jobs" / file.name if file.parent.name == "jobs" else run / "run.log"
 
 
 def sources(config: dict[str, Any], folder: Path, here: Path) -> list[Path]:
-    """The folders of runs that a run takes endpoints from, as `endpoints.found` finds them."""
+    """The folders of runs that a configuration takes endpoints from, where `endpoints.found` finds them."""
     points = config.get("endpoints")
     points = points if isinstance(points, dict) else {}
     through = points.get("through")
@@ -195,9 +196,9 @@ def sources(config: dict[str, Any], folder: Path, here: Path) -> list[Path]:
 
 
 def prerequisites(kept: Record) -> list[Path]:
-    """The folders of all runs that must be finished before this one: those it needs and those it takes endpoints from.
+    """The folders of all runs that must be finished before this one: its `needs` and those it takes endpoints from.
 
-    They are absolute, without links.
+    The paths are absolute and without links.
     """
     needed = [Path(path.realpath(need)) for need in kept.needs]
     return list(dict.fromkeys([*needed, *sources(kept.config, Path(kept.folder), Path(kept.here))]))
@@ -205,14 +206,14 @@ def prerequisites(kept: Record) -> list[Path]:
 
 @contextmanager
 def attempt(run: Path, begun: Attempt) -> Iterator[Callable[[BaseException | None], None]]:
-    """Keep an attempt while it goes on; gives what ends it early, with the error it ends by."""
+    """Write down an attempt and its outcome. The function it gives ends the attempt early, with an error or None."""
     file = run / "jobs" / f"attempt-{begun.job}-{begun.restart}.json"
     write(file, begun)
     over = threading.Event()
 
     def live() -> None:
         while not over.wait(BEAT):
-            with suppress(OSError):  # what is wrong with the disk the run will say
+            with suppress(OSError):  # the run itself will say what is wrong with the disk
                 utime(file)
 
     def end(error: BaseException | None) -> None:
@@ -245,11 +246,11 @@ def _absolute(value: Any) -> bool:
     return TYPES[str](value) and path.isabs(value)
 
 
-NUMBER = 1e15  # more than any count or time here
+NUMBER = 1e15  # larger than any count or time here
 TYPES: dict[Any, Callable[[Any], bool]] = {
     bool: lambda value: isinstance(value, bool),
     int: lambda value: type(value) is int and 0 <= value < NUMBER,
-    float: lambda value: type(value) in (int, float) and 0 <= value < NUMBER,  # nor NaN
+    float: lambda value: type(value) in (int, float) and 0 <= value < NUMBER,  # which NaN is not
     str: lambda value: isinstance(value, str) and "\0" not in value,
     str | None: lambda value: value is None or TYPES[str](value),
     dict[str, Any]: lambda value: isinstance(value, dict),
@@ -257,14 +258,14 @@ TYPES: dict[Any, Callable[[Any], bool]] = {
 }
 FORMS = {
     "cluster": ".+",
-    "job": r"\d{1,18}(_\d{1,9})?",  # what is handed to scancel, for which `-u me` means all of mine
-    "logs": r"([^/]+/)*jobs[^/]*",  # a folder that nobody else may look into from then on
+    "job": r"\d{1,18}(_\d{1,9})?",  # scancel gets this, and would take `-u me` for all jobs of mine
+    "logs": r"([^/]+/)*jobs[^/]*",  # submitting again closes this folder to all other users
     "step": r"(\d{1,18}\.\d{1,18})?",
 }
 
 
 def _typed(values: Any, kind: type[Kept]) -> Kept:
-    """A record or an attempt of values that were read; raises ValueError that names the first that cannot be its."""
+    """A record or an attempt from values that were read; raises ValueError that names the first wrong one."""
     if not isinstance(values, dict):
         raise ValueError("it is no mapping")
     known = {}
@@ -272,7 +273,7 @@ def _typed(values: Any, kind: type[Kept]) -> Kept:
         if part.name not in values:
             if part.default is MISSING and part.default_factory is MISSING:
                 raise ValueError(f"it has no {part.name!r}")
-            continue  # of an earlier version
+            continue  # an earlier version wrote it
         value = values[part.name]
         form = FORMS.get(part.name)
         if not TYPES[part.type](value) or (form and value is not None and not re.fullmatch(form, value)):

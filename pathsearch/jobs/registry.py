@@ -1,4 +1,7 @@
-"""The folders of all runs of a user: `$XDG_STATE_HOME/pathsearch/runs`, a file each that holds a path."""
+"""The folders of all runs of a user: in `pathsearch/runs` of the user's state folder, a file each that holds a path.
+
+That is `$XDG_STATE_HOME`, on Linux `~/.local/state` where it is not set.
+"""
 
 import hashlib
 import os
@@ -7,15 +10,17 @@ from contextlib import suppress
 from pathlib import Path
 
 from pathsearch.errors import PathsearchError, one_line
+from pathsearch.files import user_folder
 from pathsearch.jobs import textfiles
 
 LONGEST = 1 << 14  # bytes of a path
 
 
 def enter(run: Path) -> None:
-    """Have a run known from now on."""
-    entry = _entry(run)
-    with suppress(OSError):  # a home that cannot be written to on compute nodes costs the run its row in a table
+    """Add a run to the registry."""
+    # compute nodes may have no home, or one that cannot be written to: that costs the run its row in a table
+    with suppress(OSError, PathsearchError):
+        entry = _entry(run)
         entry.parent.mkdir(parents=True, exist_ok=True)
         textfiles.write(entry, os.fsencode(os.path.realpath(run)))
 
@@ -26,7 +31,7 @@ def known_runs() -> list[Path]:
 
 
 def entries() -> Iterator[tuple[Path, str]]:
-    """The folders of runs, each with ""; what is none, with what is wrong with it. Runs that are gone are left out."""
+    """The folders of runs, each with "", and bad entries, each with what is wrong. Runs that are gone are left out."""
     for file, run, fault in _listed():
         if run is None:
             yield file, f"it names no run ({fault}): `pathsearch forget {file}` removes it"
@@ -42,7 +47,7 @@ def entries() -> Iterator[tuple[Path, str]]:
 
 
 def forget(run: Path) -> bool:
-    """Leave a run, or an entry of the registry itself, out of the table from now on; False where it was not in it."""
+    """Remove a run, or an entry named by its own path, from the registry; False where it was not there."""
     there = False
     for file, named, _ in _listed():
         if os.path.abspath(run) != str(file) and (named is None or os.path.realpath(run) != os.path.realpath(named)):
@@ -56,13 +61,15 @@ def forget(run: Path) -> bool:
 
 
 def place() -> Path:
-    """The folder of these files."""
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(os.path.abspath(state)) / "pathsearch" / "runs"
+    """The registry's folder. Raises PathsearchError where the user has no home folder."""
+    state = user_folder("state")
+    if state is None:
+        raise PathsearchError("your home folder is not known: set $HOME, or $XDG_STATE_HOME")
+    return state / "runs"
 
 
 def _listed() -> Iterator[tuple[Path, Path | None, str]]:
-    """The files of the registry, each with the folder it holds, or None and why it holds none."""
+    """The files of the registry, each with the run's folder that it names, or None and why it names none."""
     try:
         files = sorted(place().iterdir())
     except FileNotFoundError:

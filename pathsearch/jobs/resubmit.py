@@ -1,4 +1,4 @@
-"""Runs that failed, again, with what they were submitted with."""
+"""Submitting runs again that failed, with the same configuration and profile."""
 
 import json
 import os
@@ -30,10 +30,10 @@ class Group:
 
 
 def again(known: list[Status], cancelled: bool = True) -> None:
-    """Submit those that failed, runs of a sweep as one array, each after the runs it needs.
+    """Submit the failed ones of some runs: those of a sweep as one array, each run after the runs it needs.
 
-    cancelled: those that were cancelled, too. Says which before it does, which are left out and why; raises
-    PathsearchError where none is left, or one could not be submitted.
+    cancelled: also those that were cancelled. It prints which runs it submits, and which it leaves out and why. Raises
+    PathsearchError where no run is left, or one could not be submitted.
     """
     failed = {one.run.resolve(): one for one in known if one.state in FAILED}
     refused = [f"{shown(one.run)}: {one.says}" for one in known if one.state == "UNKNOWN"]
@@ -66,7 +66,7 @@ def again(known: list[Status], cancelled: bool = True) -> None:
     for group in groups:
         try:
             print(said(_submitted(group), [one.run for one in group.runs]), flush=True)
-        except PathsearchError as error:  # the others may do without
+        except PathsearchError as error:  # the other groups may be taken
             complain(error)
             lacking += len(group.runs)
     if lacking:
@@ -74,7 +74,7 @@ def again(known: list[Status], cancelled: bool = True) -> None:
 
 
 def _unwanted(failed: dict[Path, Status], needs: dict[Path, list[Path]]) -> list[Path]:
-    """Cancelled runs, but for those that SLURM cancelled since what they waited for failed and goes again."""
+    """The cancelled runs, but not those that SLURM cancelled since a run they needed had failed, which goes again."""
     return [
         run
         for run, one in failed.items()
@@ -84,9 +84,9 @@ def _unwanted(failed: dict[Path, Status], needs: dict[Path, list[Path]]) -> list
 
 
 def _invalid(one: Status) -> str:
-    """What keeps a record from being submitted as it is."""
+    """Why a record cannot be submitted again as it is; "" where it can."""
     if not one.record.profile:
-        return ""  # of a script of the user's own
+        return ""  # a script of the user's own submitted it
     try:
         validated(one.record.config, str(one.run / "job.json"))
         cluster_profile(one.record.profile, {}, f"profile in {one.run / 'job.json'}")
@@ -98,10 +98,10 @@ def _invalid(one: Status) -> str:
 def grouped(
     failed: dict[Path, Status], needs: dict[Path, list[Path]], others: dict[Path, Status]
 ) -> tuple[list[Group], list[str]]:
-    """Jobs to submit one after another, and what is left out and why.
+    """The jobs to submit, in this order, and a line for each run that is left out.
 
-    needs: `records.prerequisites` of each; others: how those of them stand that did not fail. Runs share a job where
-    their script, output and profile were the same and they wait for the same runs.
+    needs: `records.prerequisites` of each run. others: the status of those prerequisites that did not fail. Runs share
+    a job where their script, output and profile were the same and they wait for the same runs.
     """
     groups: dict[tuple[object, ...], Group] = {}
     kept: dict[Path, tuple[object, ...]] = {}
@@ -118,7 +118,7 @@ def grouped(
                 why = f"it needs {shown(source)}, which is {other.state} and not submitted again"
             elif LOCAL not in (one.record.cluster, other.record.cluster):
                 after.append(source)
-            elif kept.get(source) != shared:  # else one process carries them out in order
+            elif kept.get(source) != shared:  # otherwise one process carries both out in order
                 why = f"it needs {shown(source)}: submit it again when that has ended"
         if why:
             refused.append(f"{shown(one.run)}: {why}")
@@ -129,25 +129,22 @@ def grouped(
 
 
 def _in_order(needs: dict[Path, list[Path]]) -> Iterator[tuple[int, Path]]:
-    """Runs with how many others come before them, those first that need none of the others."""
+    """The runs, each after those it needs, with the number of runs in its longest chain of needs."""
     waiting, depth = dict(needs), 0
     while waiting:
         ready = [run for run, sources in waiting.items() if waiting.keys().isdisjoint(sources)]
-        for run in ready or list(waiting):  # a circle, which `grouped` leaves out
+        for run in ready or list(waiting):  # a circle of needs, which `grouped` leaves out
             yield depth, run
             del waiting[run]
         depth += 1
 
 
 def _submitted(group: Group) -> str:
-    """Submit a group; returns its job. Records change only once the cluster has taken it."""
+    """Submit a group and return its job. Records change only after the cluster has taken it."""
     first, now = group.runs[0], time.time()
     configs = {one.run: validated(one.record.config, str(one.run / "job.json")) for one in group.runs}
-    name, asked = (
-        first.record.name or first.run.name,
-        cluster_profile(first.record.profile, {}, str(first.run / "job.json")),
-    )
-    batch = Batch(name, _logs(first), configs, asked, awaited(group.after))
+    asked = cluster_profile(first.record.profile, {}, str(first.run / "job.json"))
+    batch = Batch(first.record.name or first.run.name, _logs(first), configs, asked, awaited(group.after))
     anew = {"submitted": now, "job": None, "log": None, "host": gethostname(), "boot": "", "started": 0.0}
     fresh = {one.run: replace(one.record, run=str(one.run.resolve()), **anew) for one in group.runs}  # type: ignore[arg-type]
     try:
@@ -170,5 +167,5 @@ def _unfit(one: Status) -> str:
 
 
 def _logs(one: Status) -> Path:
-    """Where script and output of its job are: a sweep may have been moved since."""
+    """The folder of the script and output of a run's job; a sweep may have been moved since."""
     return Path(os.path.normpath(one.run.resolve() / one.record.logs))

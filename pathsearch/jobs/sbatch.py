@@ -1,4 +1,4 @@
-"""Options of sbatch that a cluster profile may name in its `sbatch:`, and what is said of the others."""
+"""Options of sbatch that a cluster profile may set under `sbatch:`, and the messages about the others."""
 
 import re
 from difflib import get_close_matches
@@ -6,7 +6,7 @@ from typing import Any
 
 from pathsearch.jobs.textfiles import printable
 
-# those that leave alone what Submitit and this program rely on (sbatch 22.05 to 25.05)
+# options that do not change what Submitit and this program rely on (sbatch 22.05 to 25.05)
 # fmt: off
 ALLOWED = (
     "acctg-freq", "batch", "bb", "bbf", "begin", "cluster-constraint", "comment", "consolidate-segments",
@@ -22,17 +22,17 @@ ALLOWED = (
 ABOVE = "write it beside `sbatch`, as {key}"
 GPUS = "write gpus_per_node beside `sbatch`, or gres here for GPUs of one kind"
 VARIABLES = "write lines that set variables as prologue, beside `sbatch`"
-TASKS = "there is one task a node, Ray makes the rest"
+TASKS = "there is one task a node, Ray starts the other processes"
 SUBMITIT = "Submitit reads what sbatch answers"
-REQUEUED = "a run has itself requeued when its time is up"
+REQUEUED = "a run requeues itself when its time is up"
 REFUSED = {
     **dict.fromkeys(("account", "constraint", "mem", "nodes", "partition", "qos", "time"), ABOVE),
-    "array": "runs of an array come by --sweep, how many at a time is `parallel`, beside `sbatch`",
+    "array": "--sweep makes an array of runs; write how many run at a time as `parallel`, beside `sbatch`",
     "chdir": "a run starts where it was submitted",
     "clusters": "set $SLURM_CLUSTERS, which squeue and scancel obey too",
     "cpus-per-gpu": "write cpus_per_gpu beside `sbatch`",
     "cpus-per-task": "write cpus_per_node beside `sbatch`",
-    "dependency": "runs wait for the endpoints they name",
+    "dependency": "runs wait for the runs they need",
     "error": "a job has one log, which `pathsearch logs` shows",
     "export-file": VARIABLES,
     "get-user-env": VARIABLES,
@@ -49,17 +49,17 @@ REFUSED = {
     "signal": "write the seconds as `warning`, beside `sbatch`",
     "wrap": "the job's command is the run",
 }
-FEATURES = ("constraint", "prefer", "batch", "cluster-constraint")  # whose values are made of these: a&b, [a|b]
+FEATURES = ("constraint", "prefer", "batch", "cluster-constraint")  # their values may have these signs: a&b, [a|b]
 FORBIDDEN = re.compile(r"[;&|`$<>\"'\\#]")
 
 
 def checked(options: dict[str, Any]) -> dict[str, Any]:
-    """The options by the names sbatch has for them. Raises ValueError that names the first that is not to be there."""
+    """The options by sbatch's names for them. Raises ValueError that names the first one that may not be set."""
     found: dict[str, Any] = {}
     for given, value in options.items():
         key = given.replace("_", "-")
         if key in REFUSED:
-            raise ValueError(f"{key} is this program's to set: {REFUSED[key].format(key=key)}")
+            raise ValueError(f"{key} is set by this program: {REFUSED[key].format(key=key)}")
         if key not in ALLOWED:
             raise ValueError(f"{printable(given)!r} is no option of sbatch that can be set here{_meant(key)}")
         if key in found:
@@ -69,13 +69,13 @@ def checked(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def safe(key: str, value: Any) -> Any:
-    """A value that is one word or text for sbatch, and nothing to a shell; raises ValueError where it is not."""
+    """The value, if a shell takes it as plain text; raises ValueError where it has signs that mean more to a shell."""
     if not isinstance(value, str):
         return value
     text = re.sub("[&|]", "", value) if key in FEATURES else value
     if (found := FORBIDDEN.search(text)) or not value.isprintable():
         sign = found[0] if found else next(sign for sign in value if not sign.isprintable())
-        raise ValueError(f"the value of {key} has {sign!r}, which is nothing for a job's script")
+        raise ValueError(f"the value of {key} has {sign!r}, which may not be in a job's script")
     return value
 
 

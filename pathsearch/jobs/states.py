@@ -1,4 +1,4 @@
-"""What became of jobs: SLURM's queue, its accounting where there is one, and what the runs themselves have written."""
+"""The state of jobs, from SLURM's queue, its accounting where there is one, and what the runs themselves wrote."""
 
 import os
 import socket
@@ -9,7 +9,7 @@ from pathsearch.errors import PathsearchError
 from pathsearch.jobs import records, textfiles
 from pathsearch.jobs.allocation import asked
 from pathsearch.jobs.glances import glances
-from pathsearch.jobs.process import lives, names
+from pathsearch.jobs.process import lives, of_submitit
 from pathsearch.jobs.records import LOCAL, Attempt, Record
 from pathsearch.storage.glance import Glance
 
@@ -45,19 +45,20 @@ FAILED = frozenset(
         "UNSUBMITTED",
     )
 )
-"""States that `resubmit --failed` submits again."""
+"""States in which `resubmit --failed` submits a run again."""
 
 
 Known = dict[str, tuple[str, str]]
-"""State and reason by job."""
+"""State and reason of each job, by its id."""
 
 
 @dataclass(frozen=True)
 class Status:
-    """A run of this user: `says` is why it waits or failed; hours and `elapsed` seconds are of all its attempts.
+    """How a run of this user stands.
 
-    `cancelled`: by `pathsearch cancel`. `faults`: what is wrong with files beside it. `waits_for`: the runs that must
-    be finished before it begins and are not.
+    `says` is why it waits or failed. Hours, and `elapsed` in seconds, are sums over all its attempts. `cancelled`: by
+    `pathsearch cancel`. `faults`: what is wrong with files in its folder. `waits_for`: the runs that must be finished
+    before it begins and are not.
     """
 
     run: Path
@@ -75,12 +76,12 @@ class Status:
 
 
 def damaged(run: Path, fault: str) -> Status:
-    """What takes the place of a run that cannot be told of."""
+    """The status of a run whose files are damaged."""
     return Status(run, Record("", {}, "", "", 0.0), "UNKNOWN", fault, None, 0.0, 0)
 
 
 def statuses(runs: list[Path]) -> list[Status]:
-    """How runs stand, SLURM asked once for all of them; not those that were never submitted."""
+    """The status of each run that was submitted; SLURM is asked once for all of them."""
     found: dict[Path, Status] = {}
     kept: dict[Path, Record] = {}
     for run in runs:
@@ -107,7 +108,7 @@ def _waits(one: Status) -> bool:
 
 
 def _with_prerequisites(waiting: dict[Path, Status]) -> dict[Path, Status]:
-    """The same runs, with what they wait for; one look at each file, however many wait for it."""
+    """The same runs with what they wait for. Each file is looked at once, however many runs wait for it."""
     needed = {run: records.prerequisites(one.record) for run, one in waiting.items()}
     seen = glances(list(dict.fromkeys(need for needs in needed.values() for need in needs)))
     return {
@@ -121,20 +122,20 @@ def _found(seen: Glance | None) -> bool:
 
 
 def _known(jobs: dict[str, bool]) -> Known:
-    """State and reason of SLURM's jobs, of those it remembers; with each, whether its run found its path."""
+    """State and reason of those jobs that SLURM remembers. jobs: whether the run of each is finished."""
     if not jobs:
         return {}
     try:
         found = _queue()
     except PathsearchError as error:
         return {job: ("UNKNOWN", str(error)) for job in jobs}
-    gone = [job for job, done in jobs.items() if job not in found and not done]  # the accounting may take its time
+    gone = [job for job, done in jobs.items() if job not in found and not done]  # the accounting may be slow
     return found | (_accounting(gone) if gone else {})
 
 
 def _status(run: Path, one: Record, known: Known, seen: Glance | None, had: list[Attempt], faults: list[str]) -> Status:
     local, cancelled = one.cluster == LOCAL, records.cancelled(run, one.submitted)
-    # not those of earlier jobs; on one machine, whose clock is one, numbers may come again
+    # not those of earlier jobs: on one machine the number of a process comes again, and its clock tells them apart
     mine = [attempt for attempt in had if attempt.job == one.job and (attempt.began >= one.submitted or not local)]
     if one.job is None:
         state, says = "UNSUBMITTED", "the cluster did not take it"
@@ -142,7 +143,7 @@ def _status(run: Path, one: Record, known: Known, seen: Glance | None, had: list
         state, says = judged(None, mine, seen)
         says = says or ("" if state == "COMPLETED" else f"a copy of {copied}, whose job it is")
     else:
-        # tasks of an array that was cancelled as it waited are one row under the array's number
+        # where an array was cancelled while it waited, all its tasks are one row under the array's number
         row = known.get(one.job, known.get(one.job.partition("_")[0]))
         told = _process(run, one, mine, cancelled) if local else row
         state, says = judged(told, mine, seen, cancelled)
@@ -160,11 +161,11 @@ def _status(run: Path, one: Record, known: Known, seen: Glance | None, had: list
 def judged(
     told: tuple[str, str] | None, had: list[Attempt], seen: Glance | None, cancelled: bool = False
 ) -> tuple[str, str]:
-    """State and reason, from what the cluster says (None: nothing), the run's attempts, and its path.h5."""
+    """State and reason, from what the cluster says (None: nothing), the run's attempts and its path.h5."""
     state, reason = told or ("", "")
     said = had[-1].said if had else ""
     over = had and had[-1].last and had[-1].outcome in ("failed", "stopped")
-    if state in ALIVE and not over:  # a shell that SLURM gave may outlive the run
+    if state in ALIVE and not over:  # a shell that SLURM gave may go on after the run
         return state, "" if reason == "None" else reason
     if _found(seen):
         return "COMPLETED", ""
@@ -192,19 +193,19 @@ def accounting(listed: str) -> Known:
 
 
 def _queue() -> Known:
-    # all states: SLURM remembers a job for some minutes after its end
+    # in all states, since SLURM remembers a job for some minutes after its end
     return queue(asked(["squeue", "-h", "-r", "-t", "all", "-u", str(os.getuid()), "-o", "%i|%T|%r"]))
 
 
 def _accounting(jobs: list[str]) -> Known:
     try:
         return accounting(asked(["sacct", "-X", "-n", "-P", "-o", "JobID,State", "-j", ",".join(jobs)]))
-    except PathsearchError:  # a cluster without
+    except PathsearchError:  # the cluster has no accounting
         return {}
 
 
 def _process(run: Path, one: Record, had: list[Attempt], cancelled: bool) -> tuple[str, str] | None:
-    """A run among those of a process of Submitit's on some machine."""
+    """State and reason of a run that a process on some machine carries out; None where that process is gone."""
     ended = bool(had) and had[-1].outcome not in ("", "requeued")
     if ended or (cancelled and not had):
         return None
@@ -214,13 +215,13 @@ def _process(run: Path, one: Record, had: list[Attempt], cancelled: bool) -> tup
 
 
 def _lives(run: Path, one: Record, had: list[Attempt]) -> bool:
-    """Whether a process of a run on this machine does: its supervisor, or the one that carries it out."""
+    """Whether a process of the run lives on this machine: Submitit's supervisor, or the one that carries it out."""
     if any(lives(attempt.pid, attempt.boot, attempt.started) for attempt in had[-1:]):
         return True
     if one.started:
         return lives(int(one.job or 0), one.boot, one.started)
-    # of an earlier version: known by the folder it was started for
-    return names(int(one.job or 0), Path(os.path.normpath(run.resolve() / one.logs)))
+    # an earlier version kept no start of the process: the folder in its command line tells which it is
+    return of_submitit(int(one.job or 0), Path(os.path.normpath(run.resolve() / one.logs)))
 
 
 def _last_printed(log: Path) -> str:

@@ -1,4 +1,4 @@
-"""Handing runs to a cluster through Submitit: its SLURM executor, or processes of this machine."""
+"""Submitting runs through Submitit: to SLURM, or as processes of this machine."""
 
 import contextlib
 import io
@@ -25,11 +25,11 @@ from pathsearch.jobs.work import work
 from pathsearch.run.past import past
 from pathsearch.run.settings import RunSettings
 
-# Submitit takes every stop within ten minutes for a time-out; that a job gets further is for `work` to see
+# Submitit takes every stop within ten minutes for a time-out; `work` sees whether a job makes progress
 TIMEOUTS = 10**6
-# what users set for SLURM's own commands: which SLURM it is, and who they are to it
+# users set these for SLURM's own commands: which SLURM it is, and who they are there
 KEPT = ("SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_CLUSTERS", "SLURM_JWT", "SLURM_TIME_FORMAT")
-# options of a job that are this program's to set, as sbatch's environment has them
+# options that this program sets itself, by their names in sbatch's environment
 OVER = ("ARRAY_INX", "TIMELIMIT", "NO_REQUEUE", "ERROR", "WAIT")
 
 
@@ -52,7 +52,7 @@ class Batch:
 
 
 def look_for_slurm() -> None:
-    """Raise PathsearchError where this machine submits to no SLURM."""
+    """Raise PathsearchError where this machine has no SLURM to submit to."""
     missing = [name for name in ("sbatch", "srun", "squeue", "scontrol") if shutil.which(name) is None]
     if missing:
         raise PathsearchError(
@@ -60,12 +60,12 @@ def look_for_slurm() -> None:
             "on this machine with --cluster local"
         )
     conf = os.environ.get("SLURM_CONF")
-    if conf and not os.path.isfile(conf):  # sbatch would look for a minute
+    if conf and not os.path.isfile(conf):  # sbatch would look for it for a minute
         raise PathsearchError(f"$SLURM_CONF names {conf}, which is no file: unset it, or name your slurm.conf")
 
 
 def prepare(batch: Batch, cluster: str, folder: Path, here: Path) -> dict[Path, Record]:
-    """Write down what is to run; raises PathsearchError where a folder holds another run or cannot be used."""
+    """Write the records of runs; raises PathsearchError where a folder holds another run or cannot be used."""
     if batch.profile.nodes > 1 and cluster == LOCAL:
         raise PathsearchError("--cluster local has one node, this machine: leave out --nodes")
     now, found = time.time(), {}
@@ -100,21 +100,21 @@ def prepare(batch: Batch, cluster: str, folder: Path, here: Path) -> dict[Path, 
 
 
 def private(logs: Path) -> None:
-    """A folder for scripts and output that nobody else writes to: what Submitit reads there, it executes.
+    """Make a folder for scripts and output that no other user can write to: Submitit executes what it reads there.
 
-    Raises PathsearchError where it cannot be made.
+    Raises PathsearchError where that fails.
     """
     try:
         logs.mkdir(parents=True, exist_ok=True)
         if logs.is_symlink():
-            raise PathsearchError(f"{logs} is a link: scripts and output want a folder of the run's own, move it away")
+            raise PathsearchError(f"{logs} is a link: scripts and output need a folder of the run's own, move it away")
         logs.chmod(0o700)
     except OSError as error:
         raise PathsearchError(f"cannot use {logs}: {error.strerror}; name another folder with --out") from error
 
 
 def to_slurm(batch: Batch, prepared: dict[Path, Record]) -> list[str]:
-    """Submit, as one array where there are several runs; returns the jobs' ids. Raises with SLURM's own words."""
+    """Submit runs, several as one array; returns the jobs' ids. Raises PathsearchError with sbatch's message."""
     executor = submitit.SlurmExecutor(folder=batch.logs, max_num_timeout=TIMEOUTS)
     asked = script.parameters(batch.profile, batch.name, batch.logs.resolve(), len(batch.runs), list(batch.after))
     executor.update_parameters(**asked)
@@ -122,7 +122,7 @@ def to_slurm(batch: Batch, prepared: dict[Path, Record]) -> list[str]:
     try:
         with contextlib.redirect_stderr(said), _of_no_job(script.options(asked)):
             jobs = executor.map_array(work, [[str(where.resolve())] for where in batch.runs])
-    except Exception as error:  # Submitit has several
+    except Exception as error:  # Submitit raises several kinds
         lines = [line.removeprefix("sbatch: error: ") for line in (said.getvalue() or str(error)).splitlines()]
         raise PathsearchError(f"sbatch: {'; '.join(line for line in lines if line)}") from error
     for job, (where, record) in zip(jobs, prepared.items()):
@@ -132,12 +132,12 @@ def to_slurm(batch: Batch, prepared: dict[Path, Record]) -> list[str]:
 
 
 def to_this_machine(batch: Batch, prepared: dict[Path, Record]) -> str:
-    """Start one process that carries out the runs one after another; returns its id. It reads their records."""
+    """Start one process that carries out the runs one after another, from their records; returns its id."""
     profile, (submitted,) = batch.profile, {record.submitted for record in prepared.values()}
     executor = submitit.LocalExecutor(folder=batch.logs, max_num_timeout=TIMEOUTS)
     executor.update_parameters(timeout_min=minutes(profile.time), signal_delay_s=profile.warning, stderr_to_stdout=True)
-    gpus = _gpus()[: profile.gpus_per_node or None]  # all of them, unless fewer are asked for
-    # not by update_parameters, which takes numbers alone: they may be named by UUID, too
+    gpus = _gpus()[: profile.gpus_per_node or None]  # all of them, unless the profile asks for fewer
+    # not by update_parameters, which takes only numbers: GPUs may be named by UUID too
     executor.parameters.update(gpus_per_node=len(gpus), visible_gpus=tuple(gpus))
     try:
         with printed_into(batch.logs / "submitit.log"), _of_no_job([]):
@@ -146,30 +146,30 @@ def to_this_machine(batch: Batch, prepared: dict[Path, Record]) -> str:
         raise PathsearchError(f"the process could not be started: {one_line(error)}") from error
     boot, started = identity(int(job.job_id))
     for where, record in prepared.items():
-        name = Path(job.paths.stdout).name  # in a folder of the run's own, also where others share its process
+        name = Path(job.paths.stdout).name  # in the run's own folder, even where one process carries out several runs
         log = str(where.resolve() / "jobs" / name)
         records.submitted(where, replace(record, job=job.job_id, log=log, boot=boot, started=started))
     return job.job_id
 
 
 def _gpus() -> list[str]:
-    """The GPUs this process may use, by their names."""
+    """The names of the GPUs that this process may use."""
     seen = devices(os.environ)
     return list(map(str, range(torch.cuda.device_count()))) if seen is None else seen
 
 
 @contextmanager
 def _of_no_job(given: list[str]) -> Iterator[None]:
-    """Hide what an outer job, or its shell, has in the environment: to a new job it would say wrong things.
+    """Hide the variables of a job around this process, which would mislead a new job.
 
-    What the user has set for SLURM's commands stays, but for the options that are `given`: sbatch has the environment
-    stand over its script.
+    What the user has set for SLURM's commands stays, except for the options that are `given`: sbatch prefers its
+    environment to its script.
     """
     own = {name: value for name, value in os.environ.items() if _users(name, given)}
     with submitit.helpers.clean_env():
         os.environ.update(own)
         yield
-    # clean_env has put back what was there
+    # clean_env restores the environment
 
 
 def _users(name: str, given: list[str]) -> bool:
@@ -177,5 +177,7 @@ def _users(name: str, given: list[str]) -> bool:
     if option == name:
         return name in KEPT
     taken = {one.upper().replace("-", "_") for one in given}
-    memory = option.startswith("MEM_PER_") and any(one.startswith("MEM") for one in taken)  # of which one may be given
+    memory = option.startswith("MEM_PER_") and any(
+        one.startswith("MEM") for one in taken
+    )  # only one of them may be set
     return bool(given) and not (memory or option in taken or option in OVER or "_BIND" in option)

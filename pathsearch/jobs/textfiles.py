@@ -1,6 +1,6 @@
-"""Small files that say how things stand: written in one piece, read with caution.
+"""Small text files: written in one piece, read with caution.
 
-They may lie where others write too, may be cut off by a crash, or be something else altogether.
+Other users may write into the same folder, a crash may cut a file off, and it may be something else altogether.
 """
 
 import os
@@ -12,12 +12,12 @@ END = 1 << 14  # bytes of a log in which its last line is looked for
 
 
 def write(file: Path, text: str | bytes) -> None:
-    """Put a file in place in one piece; nothing is written through a link that lies there."""
+    """Write a file in one piece; a link in its place is replaced, not followed."""
     data = text if isinstance(text, bytes) else text.encode()
     partial = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    partial.unlink(missing_ok=True)  # of a process of this number that was killed
+    partial.unlink(missing_ok=True)  # a killed process with this number may have left it
     try:
-        with partial.open("xb") as opened:  # which fails where there is a link
+        with partial.open("xb") as opened:  # "x" fails where there is a link
             opened.write(data)
         partial.replace(file)
     finally:
@@ -25,7 +25,7 @@ def write(file: Path, text: str | bytes) -> None:
 
 
 def read(file: Path, most: int = MOST) -> bytes:
-    """What a file holds. Raises OSError, or ValueError where it is none that one would read."""
+    """The bytes of a file. Raises OSError, or ValueError where it is no ordinary file or too large."""
     with open(file, "rb", opener=_at_once) as opened:
         facts = os.fstat(opened.fileno())
         if not stat.S_ISREG(facts.st_mode):
@@ -36,7 +36,7 @@ def read(file: Path, most: int = MOST) -> bytes:
 
 
 def last_line(file: Path) -> str:
-    """The last line that a job has printed; "" where it printed nothing. Raises OSError."""
+    """The last line of a log that is not empty; "" where there is none. Raises OSError."""
     with open(file, "rb", opener=_at_once) as opened:
         facts = os.fstat(opened.fileno())
         if not stat.S_ISREG(facts.st_mode):
@@ -47,15 +47,15 @@ def last_line(file: Path) -> str:
 
 
 def append(file: Path) -> int:
-    """A descriptor that appends to a file, made where there is none. Raises OSError, also where there is a link."""
+    """A descriptor that appends to a file, which is made where needed. Raises OSError, also where it is a link."""
     return os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
 
 
 def printable(text: str) -> str:
-    """A text as it can be shown in one line, whatever it was read from."""
+    """A text in one line, with ? for every sign that cannot be printed."""
     return "".join(sign if sign.isprintable() else "?" for sign in text)
 
 
 def _at_once(name: str, flags: int) -> int:
-    """Open without waiting for who writes into a pipe."""
+    """Open a file, or a pipe without waiting for its writer."""
     return os.open(name, flags | os.O_NONBLOCK)

@@ -1,4 +1,4 @@
-"""What every task of a job runs: the search on its first node, Ray on all of them, another attempt where time is up."""
+"""What every task of a job runs: the search on the first node, Ray on all nodes, a requeue when the time is up."""
 
 import os
 import re
@@ -22,21 +22,21 @@ from pathsearch.jobs.process import identity
 from pathsearch.machine import cores
 from pathsearch.run.stop import WARNING, Stop, signals
 
-if TYPE_CHECKING:  # torch takes seconds to import, in which a signal would find no handler
+if TYPE_CHECKING:  # torch takes seconds to import; a signal would find no handler meanwhile
     from pathsearch import storage
     from pathsearch.run.settings import Asked, RunSettings
 
 Configured = Callable[[], "Asked"]
 """Reads what is to be carried out, where that is needed."""
 
-FRUITLESS = 3  # attempts in a row that may end where they began
-AGAIN = 144  # exit status by which a task of Submitit's local executor asks for another attempt
+FRUITLESS = 3  # attempts without progress, after which a job is not requeued
+AGAIN = 144  # exit status with which a task of Submitit's local executor asks for another attempt
 
 
 def run(where: Path, configured: Configured, stop: Stop) -> "storage.Run | None":
-    """Carry out the run in folder `where`, alone or as a task of a SLURM step; None from all but the first task.
+    """Carry out the run in folder `where`, in this process or as a task of a SLURM step; all but the first give None.
 
-    Raises Interrupted where it was stopped, Requeued where its time was up and SLURM has it in its queue again.
+    Raises Interrupted where the run was stopped, Requeued where its time was up and SLURM has queued the job again.
     """
     given = here()
     if given is None:
@@ -60,8 +60,8 @@ def _first(where: Path, configured: Configured, given: Allocation, stop: Stop) -
     with records.attempt(where, begun) as end:
 
         def lost(said: str) -> int:
-            """Ray is gone, and with it the vectors: from the last checkpoint on, in another attempt."""
-            # who told this process to stop told Ray, too
+            """Ray is gone and the vectors with it: another attempt goes on from the last checkpoint."""
+            # whatever told this process to stop told Ray too
             why = said if stop.number is None else f"stopped by {stop.reason}"
             error = _another_attempt(where, Interrupted(why, stop.number or WARNING), given)
             if stop.number is None and type(error) is Interrupted:  # nobody stopped it
@@ -77,11 +77,10 @@ def _first(where: Path, configured: Configured, given: Allocation, stop: Stop) -
 
 
 def work(runs: list[str], submitted: float | None = None) -> None:
-    """The runs of a job one after another, as they were submitted into these folders; for Submitit.
+    """Carry out the runs of a job one after another, as they were submitted into these folders; Submitit calls this.
 
-    Those of a process of this machine were `submitted` at that time, as time.time(): one that was cancelled, or
-    submitted again meanwhile, is passed over. Ends the process with a status: an exception would be a result to
-    Submitit.
+    submitted: the time of submission, for a process of this machine: it skips runs that were cancelled, or submitted
+    again, meanwhile. The process ends with an exit status, since Submitit would keep an exception as a result.
     """
     failed = False
     with signals() as stop:
@@ -105,7 +104,7 @@ def work(runs: list[str], submitted: float | None = None) -> None:
 def _passed_over(where: Path, submitted: float) -> str:
     if records.cancelled(where, submitted):
         return "cancelled before it began"
-    with suppress(PathsearchError):  # a damaged record the run itself will name
+    with suppress(PathsearchError):  # the run itself will name a damaged record
         kept = records.record(where)
         if kept is not None and kept.submitted != submitted:
             return "submitted again meanwhile, by another job"
@@ -114,7 +113,7 @@ def _passed_over(where: Path, submitted: float) -> str:
 
 @contextmanager
 def _own_output(where: Path, runs: int) -> Iterator[None]:
-    """Have a run print into its own log where one process of this machine carries out several."""
+    """Redirect output into the run's own log where one process of this machine carries out several runs."""
     job = os.environ.get("SUBMITIT_LOCAL_JOB_ID")
     if job is None or runs == 1:
         yield
@@ -126,19 +125,19 @@ def _own_output(where: Path, runs: int) -> Iterator[None]:
             stack.enter_context(printed_into(log))
         except OSError as error:
             complain(
-                PathsearchError(f"{where}: what it prints is kept here, {log} cannot be written: {error.strerror}")
+                PathsearchError(f"{where}: its output follows here, since {log} cannot be written: {error.strerror}")
             )
         yield
 
 
 def _outcome(where: Path, stop: Stop) -> Exception | None:
-    """Carry out a run; returns the error it ended by, which has been told."""
+    """Carry out a run; returns the error that ended it, after it has been printed."""
     try:
         _submitted(where, stop)
     except PathsearchError as error:
         complain(error)
         return error
-    except Exception as error:  # a fault of ours: the other runs may do without
+    except Exception as error:  # a fault of this program, which other runs may not meet
         traceback.print_exc()
         return error
     return None
@@ -178,7 +177,7 @@ def _in_this_process(where: Path, configured: Configured, stop: Stop) -> "storag
         try:
             return _search(where, stop, configured())
         except Interrupted as error:
-            if error.number == WARNING:  # sent ahead of the end of the time; Submitit starts the task again
+            if error.number == WARNING:  # it comes before the time is up; Submitit starts the task again
                 raise _requeued(error) from None
             raise
 
@@ -195,7 +194,7 @@ def _search(where: Path, stop: Stop, asked: "Asked") -> "storage.Run":
             if kept is not None and not beyond(kept, asked.settings):
                 watcher.log(f"{kept.file} is finished already")
                 return kept
-        from pathsearch.run import whole  # torch takes seconds to import: not for what is done already
+        from pathsearch.run import whole  # torch takes seconds to import, and a finished run does not need it
 
         return whole.run(asked, where, watcher, stop)
 
@@ -206,11 +205,11 @@ def _on_nodes(
     from pathsearch.jobs import nodes
 
     with ExitStack() as stack:
-        # with several nodes at once, since the others wait for it: torch is imported meanwhile
+        # at once where there are several nodes, since the others wait for it; torch is imported meanwhile
         address = stack.enter_context(nodes.head(where, given, lost)) if given.nodes > 1 else None
         asked = configured()
         settings, folder = asked.settings, asked.folder
-        if "SUBMITIT_EXECUTOR" not in os.environ:  # a script of the user's own: `pathsearch jobs` is to know it too
+        if "SUBMITIT_EXECUTOR" not in os.environ:  # a script of the user's own, which `pathsearch jobs` lists too
             config, here, run = settings.model_dump(mode="json"), str(Path.cwd()), str(where.resolve())
             known = records.Record("slurm", config, str(folder.resolve()), here, time.time(), job=given.job, run=run)
             records.submitted(where, known)
@@ -232,7 +231,7 @@ def _on_nodes(
 
 
 def _wants_ray(settings: "RunSettings", folder: Path, given: Allocation) -> bool:
-    """Whether a run is to have Ray on what it was given; nodes that were asked for are not to be idle."""
+    """Whether a run needs Ray on its allocation: nodes that were asked for must not be idle."""
     from pathsearch.run import placement
 
     if settings.holder.name == "auto" and given.nodes > 1:
@@ -241,7 +240,7 @@ def _wants_ray(settings: "RunSettings", folder: Path, given: Allocation) -> bool
 
 
 def _begun(where: Path, job: str, restart: int, nodes: int, cpus: int, gpus: int) -> records.Attempt:
-    """An attempt that begins now; cpus, gpus: those of a node."""
+    """An attempt that begins now. cpus, gpus: of one node."""
     now, pid = time.time(), os.getpid()
     boot, started = identity(pid)
     return records.Attempt(
@@ -268,12 +267,12 @@ def _reached(where: Path) -> int:
 
 
 def _another_attempt(where: Path, stopped: Interrupted, given: Allocation) -> PathsearchError:
-    """Have SLURM requeue a job whose time was up; returns what this attempt ends with."""
+    """Have SLURM requeue a job whose time is up; returns the error that this attempt ends with."""
     known = job_info(given.job)
-    # anything else: it was cancelled, say, and the signal that says so is on its way
+    # otherwise it was cancelled, for example, and the signal for that is on its way
     if known.state not in ("RUNNING", "UNKNOWN"):
         return Interrupted(f"{_without_advice(stopped)}; SLURM ends the job ({known.state})", stopped.number)
-    # SLURM may announce a preemption by SIGTERM, and takes no job back that ended meanwhile
+    # SLURM may announce a preemption by SIGTERM, and requeues no job that ended meanwhile
     if not known.requeue or (stopped.number not in (WARNING, signal.SIGALRM) and not known.preempted):
         return stopped
     now = _reached(where)
@@ -295,5 +294,5 @@ def _requeued(stopped: Interrupted) -> Requeued:
 
 
 def _without_advice(stopped: Interrupted) -> str:
-    """What was said of a stop, less what to type: this job does it."""
+    """The message of a stop without the advice to run the command again: the job does that itself."""
     return re.split("[;:] run the same", str(stopped))[0]

@@ -1,6 +1,6 @@
 """Curves trained by their average loss (Garipov et al. 2018)."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -12,15 +12,18 @@ from pathsearch.numerics.curves import CURVES
 from pathsearch.numerics.messages import Sample
 from pathsearch.numerics.seeds import Key, derive
 from pathsearch.optimizers import Memory, Optimizer
-from pathsearch.settings import Settings
+from pathsearch.settings import Settings, choice
 
 DRAW = 11  # what a seed is for: t of a step
 
 
 class Curve(Settings):
-    """Minimises E over t ~ U(0,1) of L(γ(t)) (Garipov et al. 2018, eq. 2)."""
+    """A curve through bend points, or with them as control points, trained by its average loss (Garipov et al. 2018).
 
-    name: str
+    Minimises E over t ~ U(0,1) of L(γ(t)) (eq. 2). The kinds are those of `numerics.curves`.
+    """
+
+    name: Annotated[str, choice(CURVES)]
     bends: int = Field(1, ge=1, description="bend points between the endpoints")
     samples: int | None = Field(
         None,
@@ -54,15 +57,3 @@ class Curve(Settings):
 
     def forces(self, losses: Array, gram: Array, memory: Memory, stochastic: bool) -> Forces:
         return downhill(gram)
-
-
-class Polygon(Curve):
-    """Polygonal chain through the bend points."""
-
-    name: Literal["polygon"] = "polygon"
-
-
-class Bezier(Curve):
-    """Bézier curve with the bend points as control points."""
-
-    name: Literal["bezier"] = "bezier"

@@ -1,15 +1,16 @@
 """A run is a list of stages: insert pivots where asked, then relax for so many steps."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Protocol
 
 from pydantic import Field
 
 from pathsearch.methods.sampling import Forces
 from pathsearch.numerics.basis import Array
+from pathsearch.numerics.insertion import RULES
 from pathsearch.numerics.messages import Sample
 from pathsearch.optimizers import Memory, Optimizer
-from pathsearch.settings import Settings
+from pathsearch.settings import Settings, choice
 
 
 class Relaxation(Protocol):
@@ -29,7 +30,9 @@ class Relaxation(Protocol):
 class Insertion(Settings):
     """How a cycle adds pivots."""
 
-    rule: Literal["equal", "highest"] = Field("highest", description="where: at equal distances, or where loss is high")
+    rule: Annotated[str, choice(RULES)] = Field(
+        "highest", description="where: at equal distances, or where loss is high"
+    )
     count: int = Field(2, ge=1, description="pivots to add; for `highest` at most so many")
     threshold: float = Field(0.1, description="`highest`: smallest excess over the chord, as a share of the loss range")
     batches: int = Field(8, ge=1, description="`highest`: mini-batches averaged at every point looked at")

@@ -1,10 +1,51 @@
-"""Where AutoNEB puts new pivots (Draxler et al. 2018, section 3.2)."""
+"""Where AutoNEB puts new pivots (Draxler et al. 2018, section 3.2). A rule is one function and a line of the table.
+
+A position counts segments: 1.5 is the middle between pivots 1 and 2.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from pathsearch.numerics.basis import Array
 
 PROBES = 9  # points looked at inside each segment, as in the paper's code
+
+
+@dataclass(frozen=True)
+class Chain:
+    """What a rule may ask about a chain of N `pivots`: lengths [N − 1] of segments, losses [T] at positions [T]."""
+
+    pivots: int
+    lengths: Callable[[], Array]
+    losses: Callable[[Array], Array]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """positions: chain, pivots to add, threshold → positions of the pivots of the longer chain.
+
+    stays: whether re-spacing keeps the shares of the length that the new segments have, else it makes all equal.
+    """
+
+    positions: Callable[[Chain, int, float], Array]
+    stays: bool
+
+
+def at_equal_distances(chain: Chain, count: int, threshold: float) -> Array:
+    """All pivots, the old ones too, at equal distances."""
+    return equal(chain.lengths(), chain.pivots + count)
+
+
+def where_loss_is_high(chain: Chain, count: int, threshold: float) -> Array:
+    """At most `count` where the loss stands out by more than `threshold`, see `highest`."""
+    here = np.arange(chain.pivots, dtype=float)
+    losses = chain.losses(np.concatenate([here, probe_positions(chain.pivots)]))
+    return highest(losses[: chain.pivots], losses[chain.pivots :], count, threshold)
+
+
+RULES = {"equal": Rule(at_equal_distances, stays=False), "highest": Rule(where_loss_is_high, stays=True)}
 
 
 def probe_positions(pivots: int) -> Array:

@@ -20,7 +20,6 @@ from pathsearch.settings import Settings, choice, named, one_of
 if TYPE_CHECKING:
     import torch
 
-    from pathsearch.objectives.device import device_of
     from pathsearch.objectives.imports import import_from, importable
     from pathsearch.objectives.protocol import Objective
 
@@ -40,18 +39,14 @@ class CallableSettings(Settings):
     precision: Precision = "float32"
 
     def open(self, size: int | None, device: torch.device, folder: Path = Path()) -> Objective:
-        import torch
-
         from pathsearch.errors import PathsearchError
-        from pathsearch.objectives.device import prepare
-        from pathsearch.objectives.function import FunctionObjective
         from pathsearch.objectives.imports import imported
+        from pathsearch.objectives.opening import function
 
-        prepare(self.precision)
         if size is None:
             raise PathsearchError("a callable has no weights of its own: give endpoints.start and endpoints.end")
-        function, called = imported(self.target, "objective.target", folder), f"objective.target {self.target}"
-        return FunctionObjective(function, size, getattr(torch, self.dtype), device, called=called)
+        loss, called = imported(self.target, "objective.target", folder), f"objective.target {self.target}"
+        return function(loss, size, self.dtype, device, self.precision, called)
 
 
 class SurfaceSettings(Settings):
@@ -61,14 +56,10 @@ class SurfaceSettings(Settings):
     dtype: Dtype = Field("float64", description="of the weights")
 
     def open(self, size: int | None, device: torch.device, folder: Path = Path()) -> Objective:
-        import torch
+        from pathsearch.objectives.opening import function
 
-        from pathsearch.objectives.device import prepare
-        from pathsearch.objectives.function import FunctionObjective
-
-        prepare("float32")
         surface = SURFACES[self.name]
-        return FunctionObjective(surface.function, len(surface.start), getattr(torch, self.dtype), device)
+        return function(surface.function, len(surface.start), self.dtype, device, called=f"the surface {self.name}")
 
 
 class ModelSettings(Settings):
@@ -121,7 +112,6 @@ __all__ = [
     "Objective",
     "ObjectiveSettings",
     "SurfaceSettings",
-    "device_of",
     "import_from",
     "importable",
 ]
@@ -130,7 +120,6 @@ __getattr__ = elsewhere(
     __name__,
     {
         "Objective": "protocol",
-        "device_of": "device",
         "import_from": "imports",
         "importable": "imports",
     },

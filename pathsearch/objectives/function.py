@@ -22,6 +22,8 @@ class FunctionObjective:
 
     stochastic = False
     metrics: tuple[str, ...] = ("loss",)
+    precision = "float32"
+    """of products on a GPU, see `machine.prepare_torch`"""
 
     def __init__(
         self,

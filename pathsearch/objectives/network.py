@@ -40,7 +40,7 @@ class NetworkObjective:
     metrics: tuple[str, ...] = ("train_loss", "train_loss_l2", "train_error", "test_loss", "test_error")
     stochastic: bool
     precision = "float32"
-    """Of products on a GPU, see `objectives.device`."""
+    """of products on a GPU, see `machine.prepare_torch`"""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """Stochastic gradient descent with momentum, as torch.optim.SGD does it."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -8,9 +8,9 @@ from pathsearch.numerics.basis import GEOMETRY, Array, capped, unit, widen
 from pathsearch.numerics.messages import Plan
 from pathsearch.numerics.schedules import SCHEDULES
 from pathsearch.optimizers.memory import Memory
-from pathsearch.settings import Settings
+from pathsearch.settings import Settings, choice
 
-Schedule = Literal["constant", "step", "cosine", "one-cycle", "garipov"]
+Schedule = Annotated[str, choice(SCHEDULES)]
 
 
 class Sgd(Settings):

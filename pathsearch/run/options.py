@@ -127,7 +127,7 @@ def _written(value: Any) -> str:
         kinds = Member(type(value)).kinds
         given = {key: getattr(value, key) for key in type(value).model_fields if key in value.model_fields_set}
         given = {"name": getattr(value, "name", ""), **given} if kinds else given
-        return kinds[0] if kinds and len(given) == 1 else _written(given)
+        return given["name"] if kinds and len(given) == 1 else _written(given)
     if isinstance(value, dict):
         return f"{{{', '.join(f'{key}: {_written(item)}' for key, item in value.items())}}}"
     if isinstance(value, (list, tuple)):

@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from pathsearch.errors import PathsearchError
-from pathsearch.objectives.device import device_of
+from pathsearch.machine import device_of
 from pathsearch.objectives.imports import import_from
 from pathsearch.objectives.protocol import Objective
 from pathsearch.run.endpoints import adopt_buffers

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Union
 from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationError, model_validator
 
 from pathsearch.holders.settings import HolderSettings
-from pathsearch.methods import AnyMethod, Bezier, Train
+from pathsearch.methods import AnyMethod, Curve, Train
 from pathsearch.objectives import NetworkSettings, ObjectiveSettings
 from pathsearch.optimizers import DETERMINISTIC, Adam, Optimizer, Sgd
 from pathsearch.refusals import refused
@@ -91,7 +91,9 @@ class RunSettings(Settings):
 
     objective: Annotated[ObjectiveSettings, BeforeValidator(named)] = Field(description="what is minimised")
     endpoints: Endpoints | None = Field(None, description="a built-in surface has its own")
-    method: Annotated[AnyMethod, BeforeValidator(named)] = Field(Bezier(), description="how the path is found")
+    method: Annotated[AnyMethod, BeforeValidator(named)] = Field(
+        Curve(name="bezier"), description="how the path is found"
+    )
     optimizer: Annotated[Optimizer, BeforeValidator(named)] = Field(
         Sgd(), description="default: lbfgs, or sgd for a network"
     )

@@ -147,5 +147,5 @@ def axes(group: str, name: str, array: NDArray[Any] | Rows) -> tuple[str, ...]:
     if group in DIMENSIONS:
         known = DIMENSIONS[group]
         return known.get(name, known.get(ANY, ()))
-    # no tensor has the name of these: what a dot follows is a layer; netCDF has no slashes in names
-    return tuple(f"{name.replace('/', '.')}.{axis}" for axis in range(len(array.shape)))
+    # no tensor has the name of these: what a dot follows is a layer
+    return tuple(f"{name}.{axis}" for axis in range(len(array.shape)))

@@ -89,4 +89,4 @@ def test_memory_is_over_that_of_the_vectors(monkeypatch):
     peaks = {memory.SMALL: 1000, 10: 1000 + 2 * (9 + 7 + 2 * 7) * 10 * 8}
     monkeypatch.setattr(memory, "_peak_of", lambda case, parameters: peaks[parameters])
     assert memory.ratio("re-spaced, adam", 10) == 2.0
-    assert memory._peak() > 1 << 20
+    assert memory.peak() > 1 << 20

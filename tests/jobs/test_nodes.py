@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import psutil
 import pytest
@@ -65,6 +64,6 @@ def test_all_that_ray_started_ends_with_it():
     nodes._end(child)
     assert child.returncode == -signal.SIGTERM
     below.wait(10)
-    assert not Path(f"/proc/{below.pid}/exe").exists()
+    assert not below.is_running()
     child.stdin.close()
     child.stdout.close()

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from pathsearch.jobs.process import identity, lives, names
+from pathsearch.jobs.process import identity, lives, of_submitit
 
 
 def test_a_process_is_the_one_of_its_boot_and_start():
@@ -35,8 +35,8 @@ def test_a_process_of_submitit_is_known_by_its_folder(tmp_path):
     command = [sys.executable, "-c", "print(flush=True); input()", "submitit", str(tmp_path / "link")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         process.stdout.readline()
-        assert names(process.pid, tmp_path / "jobs")
-        assert not names(process.pid, tmp_path)
-        assert not names(os.getpid(), tmp_path / "jobs")
+        assert of_submitit(process.pid, tmp_path / "jobs")
+        assert not of_submitit(process.pid, tmp_path)
+        assert not of_submitit(os.getpid(), tmp_path / "jobs")
         process.communicate(b"\n")
-    assert not names(process.pid, tmp_path / "jobs")
+    assert not of_submitit(process.pid, tmp_path / "jobs")

@@ -133,6 +133,11 @@ def test_a_home_that_cannot_be_written_to_costs_no_run(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
     submitted(tmp_path, Record("slurm", {}, "/a", "/b", 5.0))
     assert record(tmp_path).cluster == "slurm"
+    monkeypatch.setattr("pathsearch.jobs.registry.user_folder", lambda kind: None)
+    submitted(tmp_path, Record("local", {}, "/a", "/b", 5.0))
+    assert record(tmp_path).cluster == "local"
+    with pytest.raises(PathsearchError, match=r"home folder is not known: set \$HOME, or \$XDG_STATE_HOME"):
+        known_runs()
 
 
 def test_a_damaged_record_is_named(tmp_path):

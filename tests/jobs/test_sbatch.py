@@ -24,10 +24,10 @@ def test_options_by_sbatchs_names():
         ("Nodelist", r"did you mean nodelist\?"),
         ("p", r"is no option of sbatch .*\(there are acctg-freq, batch"),
         ("a\nb", r"'a\?b' is no option"),
-        ("output", r"output is this program's to set: `pathsearch logs` shows the log; --out names a run's folder"),
+        ("output", r"output is set by this program: `pathsearch logs` shows the log; --out names a run's folder"),
         ("array", "--sweep"),
         ("signal", "`warning`"),
-        ("requeue", "requeued when its time is up"),
+        ("requeue", "requeues itself when its time is up"),
         ("partition", "write it beside `sbatch`, as partition"),
         ("gpus-per-node", "gpus_per_node"),
         ("cpus_per_task", "cpus_per_node"),
@@ -46,7 +46,7 @@ def test_what_a_profile_may_not_set(key, says):
     "value", ["a\nrm -rf x", "a;b", "$(id)", "`id`", "a && b", "a|b", 'a"b', "a'b", "a\\b", "a>b", "a #b"]
 )
 def test_values_that_would_be_more_than_a_value(value):
-    with pytest.raises(PathsearchError, match=r"sbatch: the value of comment has .*, which is nothing for a job's"):
+    with pytest.raises(PathsearchError, match=r"sbatch: the value of comment has .*, which may not be in a job's"):
         options(comment=value)
     with pytest.raises(PathsearchError, match="partition: the value of partition has"):
         cluster_profile({"partition": value}, {}, "options")

@@ -14,6 +14,7 @@ from pathsearch.jobs import records, registry, work
 from pathsearch.jobs.allocation import JobInfo
 from pathsearch.machine import cores
 from pathsearch.run import config
+from pathsearch.run.settings import Asked
 from pathsearch.run.stop import signals
 
 STEP = {
@@ -50,7 +51,7 @@ def run(where, settings):
 
 
 def configured():
-    return *config.load("two-modes", ["measure.plane=0"]), False
+    return Asked(*config.load("two-modes", ["measure.plane=0"]))
 
 
 def interrupted(number=signal.SIGUSR2):
@@ -121,7 +122,7 @@ def test_a_holder_that_leaves_nodes_idle_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "2")
     monkeypatch.setattr("pathsearch.jobs.nodes.head", lambda *arguments: nullcontext("nowhere:1"))
     with pytest.raises(PathsearchError, match="holder serial of this run leaves 2 nodes idle: ask for one node"):
-        run(tmp_path / "run", lambda: (*config.load("two-modes", ["holder=serial"]), False))
+        run(tmp_path / "run", lambda: Asked(*config.load("two-modes", ["holder=serial"])))
 
 
 def local(monkeypatch, tmp_path, act, runs=("a", "b", "c")):

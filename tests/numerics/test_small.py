@@ -81,6 +81,21 @@ def test_equal_insertion_goes_by_length():
     np.testing.assert_allclose(insertion.equal(np.array([1.0, 3.0]), 5), [0, 1, 4 / 3, 5 / 3, 2])
 
 
+def test_rules_ask_a_chain_for_what_they_need():
+    asked = []
+
+    def losses(positions):
+        asked.append(positions)
+        return np.where(np.isclose(positions, 1.3), 5.0, 1.0)
+
+    chain = insertion.Chain(3, lambda: np.array([1.0, 3.0]), losses)
+    np.testing.assert_allclose(insertion.RULES["equal"].positions(chain, 2, 0.1), [0, 1, 4 / 3, 5 / 3, 2])
+    assert not asked
+    np.testing.assert_allclose(insertion.RULES["highest"].positions(chain, 2, 0.1), [0, 1, 1.3, 2])
+    np.testing.assert_allclose(asked, [[0, 1, 2, *(k + n / 10 for k in (0, 1) for n in range(1, 10))]])
+    assert [rule.stays for rule in insertion.RULES.values()] == [False, True]
+
+
 @pytest.mark.parametrize("name", schedules.SCHEDULES)
 def test_schedules_start_or_peak_at_the_full_rate_and_never_leave_it(name):
     values = np.array([schedules.SCHEDULES[name](done) for done in np.linspace(0, 1, 1001)])

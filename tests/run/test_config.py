@@ -1,7 +1,7 @@
 import pytest
 
 from pathsearch.errors import PathsearchError
-from pathsearch.methods import Bezier
+from pathsearch.methods import Curve
 from pathsearch.optimizers import Adam, Sgd
 from pathsearch.run import config
 from pathsearch.run.config import differences
@@ -51,7 +51,7 @@ def test_a_kind_by_name_alone_drops_the_old_kinds_options(tmp_path):
     for override in ("optimizer=adam", "optimizer.name=adam", "optimizer={name: adam}"):
         assert load(text, tmp_path, "optimizer.beta1=0.5", override).optimizer == Adam(beta1=0.5)
     assert load(text, tmp_path, "optimizer=sgd", "optimizer.lr=1").optimizer == Sgd(lr=1, momentum=0.1)
-    assert load(text, tmp_path, "method={name: bezier, bends: 3}").method == Bezier(bends=3)
+    assert load(text, tmp_path, "method={name: bezier, bends: 3}").method == Curve(name="bezier", bends=3)
     earlier = load(text, tmp_path, "endpoints.start={run: x, pivot: 1}", "endpoints.end=x.npy").endpoints
     assert (earlier.start.pivot, earlier.end) == (1, "x.npy")
     network, _ = config.load("digits", ["objective.model=cnn", "objective.model.args.norm=false"])

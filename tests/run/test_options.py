@@ -194,3 +194,7 @@ def test_what_options_take_in_words():
     assert fields["device"] == "auto | cpu | cuda"
     neb = next(part.settings for part in PARTS if part.title == "method neb").model_fields
     assert takes(of_field(neb["spring"])) == "inf or a number above 0"
+
+
+def test_a_default_goes_by_its_own_name_where_a_class_has_several():
+    assert options._default(RunSettings.model_fields["method"]) == "bezier"

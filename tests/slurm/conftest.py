@@ -4,6 +4,7 @@ import os
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.slurm import host
@@ -71,11 +72,8 @@ def _left(environment):
     """Processes of jobs of this Slurm, and folders of theirs."""
     conf, first = environment["SLURM_CONF"], host.first_job(environment)
     found = [str(folder) for job in range(first, first + 1000) for folder in Path("/tmp").glob(f"ps{job}[-_]*")]
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            variables = (process / "environ").read_bytes().split(b"\0")
-            if f"SLURM_CONF={conf}".encode() in variables and any(v.startswith(b"SLURM_JOB_ID=") for v in variables):
-                found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode()[:150])
-        except OSError:
-            continue  # it ended meanwhile
+    for process in psutil.process_iter(["environ", "cmdline"]):  # what may not be read is None
+        variables = process.info["environ"] or {}
+        if variables.get("SLURM_CONF") == conf and "SLURM_JOB_ID" in variables:
+            found.append(" ".join(process.info["cmdline"] or [])[:150])
     return [one for one in found if one and str(os.getpid()) not in one]

@@ -34,7 +34,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 SlurmdParameters=config_overrides
 SlurmctldParameters=preempt_send_user_signal
-SchedulerParameters=sched_interval=2,bf_interval=2,sched_min_interval=100000,batch_sched_delay=0
+SchedulerParameters=sched_interval=1,bf_interval=1,sched_min_interval=100000,batch_sched_delay=0
 ReturnToService=2
 SwitchType=switch/none
 MpiDefault=none
@@ -115,12 +115,15 @@ def slurm(folder: Path, accounting: bool = False):
 
 @contextmanager
 def node_down(environment, name):
-    """Kill a node's daemon meanwhile."""
+    """Kill a node's daemon meanwhile; Slurm is told at once of what it would notice after SlurmdTimeout."""
     pid = Path(environment["SLURM_CONF"]).with_name(f"slurmd-{name}.pid")
     os.kill(int(pid.read_text()), signal.SIGKILL)
+    node = ["scontrol", "update", f"NodeName={name}"]
+    subprocess.run([*node, "State=DOWN", "Reason=killed"], env=environment, check=True, capture_output=True)
     yield
     pid.unlink()
     subprocess.run(["slurmd", "-N", name], env=environment, check=True, capture_output=True)  # as a daemon
+    subprocess.run([*node, "State=RESUME"], env=environment, check=True, capture_output=True)
     until(lambda: said(["sinfo", "-h", "-n", name, "-p", "debug", "-o", "%T"], environment).strip() == "idle", 60)
 
 

@@ -7,6 +7,7 @@ import shutil
 import signal
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pathsearch.jobs import records
@@ -30,7 +31,7 @@ def undisturbed(tmp_path_factory):
 
 
 def test_a_warning_has_two_nodes_go_on_in_another_attempt(slurm, undisturbed, tmp_path):
-    pathsearch("submit", "slow.yaml", *TWO, "--out", "run", cwd=tmp_path, NAP="0.3", **slurm)
+    pathsearch("submit", "slow.yaml", *TWO, "--out", "run", cwd=tmp_path, NAP="0.15", **slurm)
     run = tmp_path / "run"
     stepped(run)
     token = next(run.glob(".ray*/token"))
@@ -50,7 +51,7 @@ def test_a_warning_has_two_nodes_go_on_in_another_attempt(slurm, undisturbed, tm
 
 
 def test_a_job_of_higher_priority_takes_the_nodes_for_a_while(slurm, undisturbed, tmp_path):
-    pathsearch("submit", "slow.yaml", "--time", 30, "--out", "run", cwd=tmp_path, NAP="0.3", **slurm)
+    pathsearch("submit", "slow.yaml", "--time", 30, "--out", "run", cwd=tmp_path, NAP="0.15", **slurm)
     run = tmp_path / "run"
     stepped(run)
     said(["sbatch", "-N2", "--exclusive", "-p", "urgent", "-o", "/dev/null", "--wrap", "sleep 1"], os.environ)
@@ -77,7 +78,7 @@ def test_the_end_of_the_time(slurm, undisturbed, tmp_path):
 
 
 def test_a_node_dies(slurm, slurm_host, undisturbed, tmp_path):
-    pathsearch("submit", "slow.yaml", *TWO, "--out", "run", cwd=tmp_path, NAP="0.4", **slurm)
+    pathsearch("submit", "slow.yaml", *TWO, "--out", "run", cwd=tmp_path, NAP="0.2", **slurm)
     run = tmp_path / "run"
     stepped(run)
     folders = set(Path("/tmp").glob(f"ps{job(run)}-*"))
@@ -87,7 +88,7 @@ def test_a_node_dies(slurm, slurm_host, undisturbed, tmp_path):
     until(lambda: "1 actors where there were 2" in log(run), 90, lambda: log(run))
     before = glance(run).moves
     until(lambda: glance(run).moves > before, 30)
-    with host.node_down(slurm_host, "n2"):  # now SLURM notices, too
+    with host.node_down(slurm_host, "n2"):  # now SLURM knows it too
         until(lambda: state(run) == "PENDING", 60, lambda: str(statuses([run])))
     hurry(tmp_path)
     finished(run)
@@ -99,13 +100,7 @@ def test_a_node_dies(slurm, slurm_host, undisturbed, tmp_path):
 
 def task(run, rank):
     """Processes of a job's task on one node, Ray's among them."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            variables = (process / "environ").read_bytes().split(b"\0")
-        except OSError:
-            continue  # it ended meanwhile
-        if f"SLURM_JOB_ID={job(run)}".encode() in variables and f"SLURM_PROCID={rank}".encode() in variables:
-            found.append(int(process.name))
+    wanted = {"SLURM_JOB_ID": job(run), "SLURM_PROCID": str(rank)}.items()
+    found = [one.pid for one in psutil.process_iter(["environ"]) if wanted <= (one.info["environ"] or {}).items()]
     assert found
     return found

@@ -2,12 +2,23 @@
 
 import re
 import subprocess
+import sys
 
 from pathsearch import storage
 from pathsearch.jobs.states import statuses
 from tests.commands import SMALL, pathsearch
 from tests.slurm.host import until
 from tests.slurm.runs import TWO, finished, job, log, same, state, stepped
+
+IMPATIENT = """
+import sys
+from pathsearch.cli import main
+from pathsearch.jobs import nodes
+
+nodes.SEEN = 2.0  # a disk that nodes share may take half a minute; this one does not
+sys.argv = ["pathsearch", "run", "../slow.yaml", "--out", "run"]
+main()
+"""
 
 
 def test_two_nodes_find_the_path_of_one_device(slurm, tmp_path):
@@ -25,7 +36,7 @@ def test_two_nodes_find_the_path_of_one_device(slurm, tmp_path):
 
 
 def test_cancel(slurm, tmp_path):
-    pathsearch("submit", "slow.yaml", *TWO, "--out", "run", cwd=tmp_path, NAP="0.3", **slurm)
+    pathsearch("submit", "slow.yaml", *TWO, "--out", "run", cwd=tmp_path, NAP="0.15", **slurm)
     run = tmp_path / "run"
     stepped(run)
     done = pathsearch("submit", "slow.yaml", *TWO, "--out", "run", cwd=tmp_path, status=1, **slurm)
@@ -65,7 +76,8 @@ def test_jobs_tell_of_one_that_died_before_it_wrote_anything(slurm, tmp_path):
 
 def test_a_folder_the_other_nodes_cannot_see(slurm, tmp_path):
     """The nodes of this Slurm share a disk; a task that stands elsewhere sees what another host would."""
-    script = "mkdir -p $SLURM_PROCID && cd $SLURM_PROCID && exec pathsearch run ../slow.yaml --out run"
+    (tmp_path / "impatient.py").write_text(IMPATIENT)
+    script = f"mkdir -p $SLURM_PROCID && cd $SLURM_PROCID && exec {sys.executable} ../impatient.py"
     done = subprocess.run(
         ["srun", "-N2", "--gres=gpu:1", "bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=240
     )

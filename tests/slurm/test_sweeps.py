@@ -18,7 +18,7 @@ from tests.slurm.runs import finished, same, state
 TEMPLATES = Path(__file__).parents[2] / "slurm"
 
 
-def test_endpoints_are_trained_once_and_an_array_waits_for_them(slurm, tmp_path):
+def test_minima_are_trained_once_and_an_array_waits_for_them(slurm, tmp_path):
     (tmp_path / "small.yaml").write_text(SMALL)
     sweep = ("--sweep", "seed=0:2", "--sweep", "method.name=neb,bezier", "--parallel", 2)
     done = pathsearch("submit", "small.yaml", *sweep, "--out", "all", cwd=tmp_path, **slurm)
@@ -28,9 +28,9 @@ def test_endpoints_are_trained_once_and_an_array_waits_for_them(slurm, tmp_path)
     assert {one.record.job for one in statuses(runs)} == {f"{array}_{k}" for k in range(4)}
     for run in runs:
         finished(run)
-    (trained,) = (tmp_path / "all").glob("endpoints-*")
-    assert statuses([trained])[0].record.job == training
-    ends = storage.read_vectors(trained)[0]
+    trained = sorted((tmp_path / "minima").glob("mlp-*"))
+    assert [one.record.job for one in statuses(trained)] == [f"{training}_0", f"{training}_1"]
+    ends = np.concatenate([storage.read_vectors(minimum)[0] for minimum in trained])
     for run in runs:
         np.testing.assert_array_equal(storage.read_vectors(run)[0][[0, -1]], ends)
         assert statuses([run])[0].attempts == 1
@@ -43,17 +43,18 @@ def test_an_array_does_not_wait_for_a_training_that_failed(slurm, tmp_path):
     pathsearch("submit", "bad.yaml", "--sweep", "seed=0:2", "--out", "all", cwd=tmp_path, **slurm)
     run = tmp_path / "all" / "seed=1"
     until(lambda: state(run) == "CANCELLED", 60, lambda: str(statuses([run])))
-    (training,) = statuses([tmp_path / "all" / "endpoints-0"])
-    assert training.state == "FAILED"
-    assert "objective.data.root must hold train/ and test/" in training.says
-    # again, in the same order: an array that waits for the training
+    minima = sorted((tmp_path / "minima").glob("mlp-*"))
+    for training in statuses(minima):
+        assert training.state == "FAILED"
+        assert "objective.data.root must hold train/ and test/" in training.says
+    # again, in the same order: an array that waits for the trainings
     done = pathsearch("resubmit", "--failed", cwd=tmp_path, **slurm)
-    (training,) = statuses([tmp_path / "all" / "endpoints-0"])
     first, then = done.stdout.splitlines()
-    assert first == f"job {training.record.job}: run in all/endpoints-0"
+    training = statuses(minima)[0].record.job.partition("_")[0]
+    assert first == f"job {training}: 2 runs in minima"
     array = re.fullmatch(r"job (\d+): 2 runs in all", then)[1]
     script = (tmp_path / "all" / "jobs-bad" / f"{array}_submission.sh").read_text()
-    assert f"--dependency=afterok:{training.record.job}" in script
+    assert f"--dependency=afterok:{training}" in script
     assert "--array=0-1%" in script
 
 

@@ -14,7 +14,7 @@ from pathsearch import storage
 from pathsearch.errors import PathsearchError
 
 SIZE = 140_000
-CHUNK = 60_000  # a row is three chunks, the last of them padded
+LARGEST, CHUNK = 60_000, 46_667  # a row is three chunks, the last of them filled up
 ARRAYS = {
     "path/weights": np.random.default_rng(0).normal(size=(3, SIZE)),
     "optimizer/velocity": np.random.default_rng(1).normal(size=(1, SIZE)),
@@ -25,7 +25,7 @@ CHUNKS = {"path/weights": (1, CHUNK), "optimizer/velocity": (1, CHUNK), "buffers
 
 @pytest.fixture
 def file(tmp_path, monkeypatch):
-    monkeypatch.setattr(storage.writer, "LARGEST_CHUNK", CHUNK)
+    monkeypatch.setattr(storage.writer, "LARGEST_CHUNK", LARGEST)
     weights = ARRAYS["path/weights"]
     kept = storage.Kept(
         weights=storage.Rows(weights.shape, weights.dtype, lambda n: weights[n]),
@@ -221,3 +221,10 @@ def test_short_arrays_are_checked_at_once(tmp_path):
     flipped(tmp_path / "path.h5", place)
     with pytest.raises(PathsearchError, match=r"cannot be read \(it was damaged or changed"):
         storage.read(tmp_path)
+
+
+def test_a_row_takes_no_more_room_than_it_needs(tmp_path, monkeypatch):
+    """Whatever is left of it after whole chunks."""
+    monkeypatch.setattr(storage.writer, "LARGEST_CHUNK", 100_000)
+    storage.write(tmp_path / "path.h5", storage.Kept(weights=np.ones((4, 100_001))))
+    assert (tmp_path / "path.h5").stat().st_size < 4 * 8 * 100_010 + 50_000

@@ -14,13 +14,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pathsearch.files import user_folder
+
 SUFFIX = ".partial"  # of a file that is being written
 STALE = 3600.0  # seconds after which one is given up, on a file system that has no locks
 
 
 def kept(key: str, count: int) -> NDArray[np.uint8] | None:
     """The pixels [count, 3, H, W] kept under a key, or None."""
-    folder = _folder()
+    folder = user_folder("cache")
     if folder is None:
         return None
     try:
@@ -35,7 +37,7 @@ def kept(key: str, count: int) -> NDArray[np.uint8] | None:
 
 def keep(key: str, pixels: NDArray[np.uint8]) -> None:
     """Keep pixels under a key. Where that cannot be done nothing is left behind: it costs time, not results."""
-    folder = _folder()
+    folder = user_folder("cache")
     if folder is None:
         return
     try:
@@ -55,14 +57,6 @@ def keep(key: str, pixels: NDArray[np.uint8]) -> None:
                 raise
     except OSError:
         pass
-
-
-def _folder() -> Path | None:
-    home = os.environ.get("XDG_CACHE_HOME")
-    try:
-        return (Path(home) if home else Path.home() / ".cache") / "pathsearch"
-    except RuntimeError:  # a user without a home
-        return None
 
 
 def _checksum(pixels: NDArray[np.uint8]) -> bytes:

@@ -1,10 +1,8 @@
 """Clusters that a user started by hand, and what goes wrong with them."""
 
-import os
 import re
 import secrets
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pathsearch import storage
+from pathsearch import clusters, storage
 from tests.commands import ENVIRONMENT, SMALL, command, pathsearch
 from tests.slurm.host import free_ports, until
 
@@ -55,12 +53,7 @@ def cluster(tmp_path_factory):
 
 def descendants(pid, name):
     """Processes below a process whose command line has a name in it."""
-    listed = subprocess.run(["ps", "-ww", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
-    rows = [line.split(None, 2) for line in listed.splitlines()[1:]]
-    below = {pid}
-    for _ in range(9):
-        below |= {int(child) for child, parent, _ in rows if int(parent) in below}
-    return [int(child) for child, _, said in rows if int(child) in below and name in said]
+    return [one for one in clusters.descendants(pid) if name in " ".join(one.cmdline())]
 
 
 def test_a_worker_node_dies_and_the_run_goes_on(cluster, tmp_path):
@@ -73,7 +66,7 @@ def test_a_worker_node_dies_and_the_run_goes_on(cluster, tmp_path):
         process = subprocess.Popen(arguments, cwd=tmp_path, env=environment, stdout=said, stderr=said)
         until(lambda: done.exists() and storage.read(done).position["moves"] >= 20)
         (raylet,) = descendants(worker.pid, "raylet/raylet")
-        os.kill(raylet, signal.SIGKILL)
+        raylet.kill()
         assert process.wait(timeout=200) == 0, (tmp_path / "said").read_text()
     text = (tmp_path / "said").read_text()
     assert "on 3 Ray actors" in text

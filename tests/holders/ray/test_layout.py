@@ -9,7 +9,7 @@ import torch
 from pathsearch.holders.protocol import pivots
 from pathsearch.holders.ray import RayHolder
 from pathsearch.holders.settings import HolderSettings
-from pathsearch.methods import Bezier, Neb
+from pathsearch.methods import Curve, Neb
 from pathsearch.objectives.sleep import SleepObjective
 from pathsearch.optimizers import Sgd
 from pathsearch.search import State, search
@@ -45,7 +45,7 @@ def test_a_step_with_springs_moves_two_images_into_an_actor(holder):
 
 
 def test_a_curve_moves_bend_points_and_never_samples(holder):
-    traffic = [step.traffic for step in searched(holder, Bezier(bends=1, samples=9), 8)][2:]
+    traffic = [step.traffic for step in searched(holder, Curve(name="bezier", bends=1, samples=9), 8)][2:]
     # the owner of the bend gets two parts of its gradient, the others the bend
     assert {sent.actor for sent in traffic} == {2 * 4 * M}
     assert max(sent.coordinator for sent in traffic) < 1000 * 9

@@ -10,7 +10,7 @@ from pathsearch.holders import SerialHolder
 from pathsearch.holders.protocol import pivots
 from pathsearch.holders.ray import RayHolder
 from pathsearch.holders.settings import HolderSettings
-from pathsearch.methods import AutoNeb, Bezier, Neb, Polygon, String
+from pathsearch.methods import AutoNeb, Curve, Neb, String
 from pathsearch.methods.train import Train
 from pathsearch.objectives import SURFACES, NetworkSettings
 from pathsearch.optimizers import Adam, Fire, Lbfgs, Sgd
@@ -43,11 +43,11 @@ ON_NETWORK = {
     "springs": Neb(images=5, spring=1.0).stages(Sgd(lr=0.05, nesterov=True), 50, None),
     "adam": String(images=4).stages(Adam(), 50, None),
     "autoneb": AutoNeb(cycles=CYCLES).stages(Sgd(lr=0.05), 20, None),
-    "one sample": Bezier(bends=2).stages(Sgd(lr=0.05), 50, None),
+    "one sample": Curve(name="bezier", bends=2).stages(Sgd(lr=0.05), 50, None),
 }
 ADDED_UP = {
-    "bezier": Bezier(bends=1, samples=4).stages(Sgd(lr=0.05), 50, None),
-    "polygon": Polygon(bends=3, samples=7).stages(Adam(), 50, None),
+    "bezier": Curve(name="bezier", bends=1, samples=4).stages(Sgd(lr=0.05), 50, None),
+    "polygon": Curve(name="polygon", bends=3, samples=7).stages(Adam(), 50, None),
 }
 ON_SURFACE = {
     "lbfgs": Neb(images=7, climb=True).stages(Lbfgs(memory=3), 50, None),
