@@ -24,7 +24,14 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",  # the workers of pytest-xdist share the cores
 }
 SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["pathsearch.cli", "pathsearch.run.session", "pathsearch.run.finish", "sklearn.datasets"])
+COMMANDS = [
+    "pathsearch.cli",
+    "pathsearch.run.whole",
+    "pathsearch.run.finish",
+    "pathsearch.plots",
+    "pathsearch.jobs.resubmit",
+]
+SERVER.set_forkserver_preload([*COMMANDS, "sklearn.datasets"])
 
 
 def command(*arguments: object) -> list[str]:

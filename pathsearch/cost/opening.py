@@ -77,10 +77,7 @@ def _kept(row: np.ndarray) -> storage.Kept:
         state="finished",
         config={"method": {"name": "neb"}},
         position=asdict(State(PIVOTS, stage=1, step=STEPS, moves=STEPS)),
-        summary={
-            **{"stages": ["neb"], "steps": [STEPS], "training": 0, "training_steps": 0},
-            **{"path_uncertainty": 0.0, "linear_uncertainty": 0.0},
-        },
+        summary={"stages": ["neb"], "steps": [STEPS], "path_uncertainty": 0.0, "linear_uncertainty": 0.0},
         curve="polygon",
         weights=storage.Rows((PIVOTS, len(row)), row.dtype, lambda n: row.copy()),
         moving=range(1, PIVOTS - 1),

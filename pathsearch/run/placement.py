@@ -10,12 +10,12 @@ import torch
 
 from pathsearch.holders import HolderSettings
 from pathsearch.methods import Train
-from pathsearch.methods.stages import lengths
+from pathsearch.methods.stages import pivot_counts
 from pathsearch.objectives import SURFACES, CallableSettings, NetworkSettings
 from pathsearch.optimizers import DETERMINISTIC
 from pathsearch.run import endpoints
 from pathsearch.run.settings import RunSettings
-from pathsearch.search import moving
+from pathsearch.search import moving_pivots
 
 FEW = 100_000  # weights of a function up to which a CPU is done before a GPU has begun
 MAIL = 0.5  # of a gradient: what a step takes longer where its points and pivots lie on several devices
@@ -111,8 +111,8 @@ def gradients(settings: RunSettings) -> list[tuple[int, int]]:
     """
     stages = settings.method.stages(settings.optimizer, settings.steps, settings.tolerance)
     steps = []
-    for stage, pivots in zip(stages, lengths(stages, first_pivots(settings))):
+    for stage, pivots in zip(stages, pivot_counts(stages, first_pivots(settings))):
         fixed = isinstance(stage.optimizer, DETERMINISTIC)
-        sample = stage.method.sample(pivots, moving(stage, pivots), 0, 0, fixed)
+        sample = stage.method.sample(pivots, moving_pivots(pivots), 0, 0, fixed)
         steps.append((stage.steps, int(np.count_nonzero(sample.back.any(axis=1)))))
     return steps or [(1, settings.measure.points)]

@@ -27,7 +27,7 @@ from pathsearch.run.recipe import Recipe
 from pathsearch.run.settings import Asked, RunSettings, Trained
 from pathsearch.run.stop import Stop
 from pathsearch.run.versions import writer
-from pathsearch.search import State, Step, moving, search
+from pathsearch.search import State, Step, moving_pivots, search
 from pathsearch.storage.history import History, before
 
 RETRIES = 3  # losses of vectors one after another without getting further
@@ -187,7 +187,7 @@ class _Session:
         if at is None or at.stage >= len(self.stages):
             return [], ()
         stage = self.stages[at.stage]
-        return moving(stage, state.pivots), stage.optimizer.state_names()
+        return moving_pivots(state.pivots), stage.optimizer.state_names()
 
     def _where(self) -> str:
         """Where the vectors are, and why there if that was left open."""

@@ -1,5 +1,6 @@
 """`--cluster local`: the same jobs as processes of this machine, and commands where there is no SLURM."""
 
+import json
 import os
 import signal
 import sys
@@ -40,15 +41,26 @@ def test_a_sweep_is_run_one_after_another(here):
     folder, own = here
     arguments = ("submit", "small.yaml", "--sweep", "seed=0:2", "--cluster", "local", "--out", "all")
     done = pathsearch(*arguments, cwd=folder, **own)
-    assert "3 runs in all" in done.stdout
+    assert "4 runs in ." in done.stdout
     assert done.stderr == ""
-    runs = [folder / "all" / name for name in ("endpoints-0", "seed=0", "seed=1")]
-    until(lambda: [state(run) for run in runs] == ["COMPLETED"] * 3, 120, lambda: str(statuses(runs)))
-    ends = storage.read_vectors(runs[0])[0]
-    for run in runs[1:]:
+    minima = sorted(run.parent for run in (folder / "minima").glob("*/job.json"))
+    assert [run.name.rpartition("-")[0] for run in minima] == ["mlp-digits-seed0", "mlp-digits-seed1"]
+    runs = [folder / "all" / name for name in ("seed=0", "seed=1")]
+    (waiting,) = statuses(runs[1:])
+    assert waiting.state != "PENDING" or {*waiting.waits_for} <= {*minima}
+    until(lambda: {state(run) for run in [*minima, *runs]} == {"COMPLETED"}, 120, lambda: str(statuses(minima + runs)))
+    ends = [storage.read_vectors(run)[0][0] for run in minima]
+    for run in runs:
         np.testing.assert_array_equal(storage.read_vectors(run)[0][[0, -1]], ends)
-    assert pathsearch("jobs", cwd=folder, **own).stdout.count("COMPLETED") == 3
-    until(lambda: "kept in" in own_log(runs[2]), 30)  # it draws its picture
+    listed = json.loads(pathsearch("jobs", "--json", cwd=folder, **own).stdout)
+    assert [(one["state"], one["step"], one["barrier"] is None) for one in listed] == [
+        *[("COMPLETED", 150, False)] * 2,
+        *[("COMPLETED", 150, True)] * 2,  # a minimum stands out from nothing
+    ]
+    assert {Path(one["folder"]) for one in listed if one["barrier"] is None and one["loss"] > 0} == {*minima}
+    rows = [line.split() for line in pathsearch("jobs", cwd=folder, **own).stdout.splitlines() if "minima/" in line]
+    assert [row[6] for row in rows] == ["–"] * 2
+    until(lambda: "kept in" in own_log(runs[1]), 30)  # it draws its picture
     for name in ("seed=0", "seed=1"):
         said = pathsearch("logs", f"all/{name}", cwd=folder, **own).stdout
         assert [line for line in said.splitlines() if line.startswith("kept in")] == [
@@ -136,7 +148,7 @@ def test_a_dry_run_submits_nothing(here):
     assert done.stdout.count("#!/bin/bash") == 2
     assert "--array=0-1%2" in done.stdout
     assert "# run in all/seed=1" in done.stdout
-    # one node of two GPUs for the endpoints, two for each of the others, an hour and a half each
+    # one GPU for each of the two minima, two nodes of two for each path, an hour and a half each
     assert f"asked for: at most {1.5 * (2 + 2 * 4):g} GPU-hours an attempt" in done.stdout
     assert "floating-point operations" in done.stdout
     assert not (folder / "all").exists()

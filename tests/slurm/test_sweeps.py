@@ -24,13 +24,13 @@ def test_minima_are_trained_once_and_an_array_waits_for_them(slurm, tmp_path):
     done = pathsearch("submit", "small.yaml", *sweep, "--out", "all", cwd=tmp_path, **slurm)
     training, array = re.findall(r"^job (\d+):", done.stdout, re.M)
     runs = [tmp_path / "all" / f"seed={seed},method.name={name}" for seed in (0, 1) for name in ("neb", "bezier")]
-    assert {one.state for one in statuses(runs)} == {"PENDING"}
+    minima = sorted((tmp_path / "minima").glob("mlp-*"))
+    assert {(one.state, one.waits_for) for one in statuses(runs)} == {("PENDING", tuple(minima))}
     assert {one.record.job for one in statuses(runs)} == {f"{array}_{k}" for k in range(4)}
     for run in runs:
         finished(run)
-    trained = sorted((tmp_path / "minima").glob("mlp-*"))
-    assert [one.record.job for one in statuses(trained)] == [f"{training}_0", f"{training}_1"]
-    ends = np.concatenate([storage.read_vectors(minimum)[0] for minimum in trained])
+    assert [one.record.job for one in statuses(minima)] == [f"{training}_0", f"{training}_1"]
+    ends = np.concatenate([storage.read_vectors(minimum)[0] for minimum in minima])
     for run in runs:
         np.testing.assert_array_equal(storage.read_vectors(run)[0][[0, -1]], ends)
         assert statuses([run])[0].attempts == 1

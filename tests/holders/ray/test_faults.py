@@ -85,7 +85,7 @@ def compare(found, undisturbed):
 
 def test_an_actor_killed_twice_in_the_search_and_once_in_measuring(tmp_path, undisturbed):
     draw = np.random.default_rng(3)
-    watcher = Watcher([47, 211], [11], lambda: os.kill(int(draw.choice(actors())), signal.SIGKILL))
+    watcher = Watcher([47, 111], [11], lambda: os.kill(int(draw.choice(actors())), signal.SIGKILL))
     compare(run(tmp_path, watcher), undisturbed)
     lost = [line for line in watcher.lines if "goes on from the last checkpoint" in line]
     assert len(lost) == 3
