@@ -78,7 +78,8 @@ def test_the_end_of_the_time(slurm, undisturbed, tmp_path):
 
 
 def test_a_node_dies(slurm, slurm_host, undisturbed, tmp_path):
-    pathsearch("submit", "slow.yaml", *TWO, "--out", "run", cwd=tmp_path, NAP="0.2", **slurm)
+    often = {"RAY_health_check_period_ms": "500"}  # else Ray takes a quarter of a minute to miss a node
+    pathsearch("submit", "slow.yaml", *TWO, "--out", "run", cwd=tmp_path, NAP="0.2", **often, **slurm)
     run = tmp_path / "run"
     stepped(run)
     folders = set(Path("/tmp").glob(f"ps{job(run)}-*"))
