@@ -11,9 +11,8 @@ from tests.commands import SMALL, pathsearch, started
 
 KILLS = 20
 # checkpoints at every step, so that many kills fall into writing
-CONFIG = (
-    SMALL.replace("{steps: 20}", "{steps: 1}").replace("steps: 150}", "steps: 10}").replace("steps: 150", "steps: 50")
-)
+EVERY = SMALL.replace("{steps: 20}", "{steps: 1}")
+CONFIG = EVERY.replace("steps: 150}", "steps: 10}").replace("steps: 150", "steps: 50")
 
 
 def test_twenty_kills(tmp_path):
