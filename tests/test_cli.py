@@ -33,8 +33,9 @@ def test_show_prints_the_promised_keys_as_strict_json(finished):
     assert set(promised.split()) <= set(found)
     assert (found["state"], found["converged"], found["method"]) == ("finished", False, "neb")
     assert (found["step"], found["pivots"], found["parameters"]) == (150, 5, 64 * 16 + 16 + 160 + 10)
-    # two endpoints for 151 evaluations each, three images for 151
-    assert found["evaluations"] == 2 * 151 + 3 * 151
+    # three images for 151 evaluations each; those of its minima are theirs
+    assert found["evaluations"] == 3 * 151
+    assert [each["side"] for each in found["minima"]] == ["start", "end"]
     for where in ("path", "linear"):
         for metric in ("train_loss", "train_error", "test_loss", "test_error"):
             assert {"start", "end", "max", "mean", "barrier"} <= set(found[where][metric])
