@@ -172,7 +172,7 @@ def measured_plane(holder: Asked, curve: str, products: Array, grid: int) -> Pla
     x, y = _window(all_x, half, grid), _window(all_y, half, grid)
     cells = x[None, :, None] * along + y[:, None, None] * aside
     cells[..., 0] += 1.0
-    # no pivot lies on the grid, and a curve's bend points not even on the path: their own losses are measured too
+    # pivots lie beside the grid, and a curve's bend points beside the path: their own losses are measured too
     points = np.concatenate([cells.reshape(-1, pivots), np.eye(pivots)])
     metrics = _columns(holder.ask("measure", points))
     shadow["pivots_loss"] = next(iter(metrics.values()))[grid * grid :]

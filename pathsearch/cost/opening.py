@@ -2,7 +2,7 @@
 
 The file is written into the working folder's file system and removed again. `pathsearch show` is a process of its own,
 start-up included; `storage.read` is compared with opening the same file with h5py and reading nothing. *Cold*: the
-system was told to drop the file from its page cache, which file systems of the network may not heed; *warm*: it has
+system was told to drop the file from its page cache, which file systems of the network may ignore; *warm*: it has
 just been read. What is imported is warm in both.
 """
 

@@ -1,4 +1,4 @@
-"""Where a run's work is done: the device and the holder that `auto` comes to."""
+"""Where a run works: the device and the holder that `auto` stands for."""
 
 import os
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ class Place:
 
 
 def size(settings: RunSettings, folder: Path) -> int | None:
-    """How many weights a function has, which only its endpoints tell; None for a network, which knows it itself."""
+    """How many weights a function has: its endpoints tell. None for a network, which knows its own."""
     if isinstance(settings.objective, NetworkSettings):
         return None
     if isinstance(settings.objective, CallableSettings):
@@ -106,9 +106,7 @@ def first_pivots(settings: RunSettings) -> int:
 
 
 def gradients(settings: RunSettings) -> list[tuple[int, int]]:
-    """How many steps each stage has, and how many gradients are worked out in one; of a run without stages, what it
-    measures.
-    """
+    """Steps of each stage, and gradients in one of its steps; a run without stages counts the points that it measures."""
     stages = settings.method.stages(settings.optimizer, settings.steps, settings.tolerance)
     steps = []
     for stage, pivots in zip(stages, pivot_counts(stages, first_pivots(settings))):
