@@ -1,4 +1,4 @@
-"""What a run's folder holds already, and whether that is the run asked for. Both are known before anything is opened."""
+"""What a run's folder holds already, and whether that is the run asked for. Torch is not needed for it."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +15,11 @@ ELSEWHERE = "name another folder with --out, or move this one away"
 
 
 def past(file: Path, settings: RunSettings, folder: Path, stretch: bool = False) -> storage.Run | None:
-    """The run that `file` holds, if it is the one with these settings; None where there is no file. `folder` is the configuration's.
+    """The run that `file` holds, if it is the one with these settings; None where there is no file.
 
-    The last stage may have more steps, or a smaller tolerance, than what is kept: see `beyond`. stretch: also where
-    its learning rates follow from the number of steps. Raises PathsearchError where the file holds another run or is
-    damaged, and where what it came from is no longer the same.
+    `folder` is the configuration's. The last stage may have more steps, or a smaller tolerance, than what is kept: see
+    `beyond`. stretch: also where its learning rates follow from the number of steps. Raises PathsearchError where the
+    file holds another run or is damaged, and where what it came from is no longer the same.
     """
     if not file.exists():
         return None

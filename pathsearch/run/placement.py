@@ -106,7 +106,7 @@ def first_pivots(settings: RunSettings) -> int:
 
 
 def gradients(settings: RunSettings) -> list[tuple[int, int]]:
-    """Steps of each stage, and gradients in one of its steps; a run without stages counts the points that it measures."""
+    """Steps of each stage, and gradients in one of them; a run without stages counts the points that it measures."""
     stages = settings.method.stages(settings.optimizer, settings.steps, settings.tolerance)
     steps = []
     for stage, pivots in zip(stages, pivot_counts(stages, first_pivots(settings))):

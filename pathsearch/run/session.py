@@ -182,7 +182,7 @@ class _Session:
         return state
 
     def _moving(self, state: State) -> tuple[list[int], tuple[str, ...]]:
-        """The pivots that the optimiser has vectors of, and the names of these; after the search, those of its last step."""
+        """Pivots that have optimiser states, and the names of these; after the search, those of its last step."""
         at = state if state.begun else self.last
         if at is None or at.stage >= len(self.stages):
             return [], ()
