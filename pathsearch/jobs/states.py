@@ -149,6 +149,8 @@ def _status(run: Path, one: Record, known: Known, seen: Glance | None, had: list
         state, says = judged(told, mine, seen, cancelled)
         if state in ("FAILED", "LOST") and not says:
             says = _last_printed(records.log(run, one)) if mine or not local else "its job ended before it began"
+    if state == "RUNNING" and seen is None and not says:
+        says = _training(run)
     found = Status(run, one, state, says, seen, 0.0, len(had), cancelled=cancelled, faults=tuple(faults))
     return replace(
         found,
@@ -156,6 +158,18 @@ def _status(run: Path, one: Record, known: Known, seen: Glance | None, had: list
         core_hours=sum(attempt.core_hours for attempt in had),
         elapsed=3600 * sum(attempt.hours for attempt in had),
     )
+
+
+def _training(run: Path) -> str:
+    """Which minima a run trains, or waits for, before its own first step; empty where it has none to train."""
+    from pathsearch.run.minima import progress  # which imports all options: most tables do not need it
+
+    found = [
+        f"{folder.name} {f'at step {seen.moves} / {seen.steps}' if seen is not None else 'not begun'}"
+        for folder, seen in progress(run).items()
+        if not _found(seen)
+    ]
+    return f"its minima come first: {', '.join(found)}" if found else ""
 
 
 def judged(

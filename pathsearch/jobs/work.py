@@ -260,10 +260,12 @@ def _begun(where: Path, job: str, restart: int, nodes: int, cpus: int, gpus: int
 
 
 def _reached(where: Path) -> int:
+    """Steps and measured points that a run has behind it, those of its minima among them."""
+    from pathsearch.run.minima import progress
     from pathsearch.storage.glance import glance
 
-    seen = glance(where)
-    return 0 if seen is None else seen.moves + seen.measured
+    seen = [glance(where), *progress(where).values()]
+    return sum(one.moves + one.measured for one in seen if one is not None)
 
 
 def _another_attempt(where: Path, stopped: Interrupted, given: Allocation) -> PathsearchError:

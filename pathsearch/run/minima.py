@@ -7,11 +7,14 @@ digest of everything that decides it: configuration, the user's modules, where t
 import hashlib
 import json
 import re
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pathsearch import storage
+from pathsearch.atomic import replacing
 from pathsearch.errors import PathsearchError
 from pathsearch.files import candidates, there
 from pathsearch.holders.settings import HolderSettings
@@ -21,9 +24,10 @@ from pathsearch.run.outside import outside
 from pathsearch.run.past import past
 from pathsearch.run.settings import RunSettings, Trained, Training
 from pathsearch.settings import Settings
-from pathsearch.storage.glance import glance
+from pathsearch.storage.glance import Glance, glance
 
 DIGITS = 10  # of the digest in a folder's name
+NOTE = "minima.txt"  # in a run's folder: those that it joins, a line each
 SAME = ("auto", "loop")  # ways to work out gradients that give a single network the same bits
 
 
@@ -95,6 +99,22 @@ def kept(wanted: Minimum, folder: Path) -> bool:
     if seen is None or seen.state != "finished":
         return False
     return past(wanted.folder / "path.h5", wanted.settings, folder) is not None
+
+
+def note(run: Path, wanted: Iterable[Minimum]) -> None:
+    """Leave in a run's folder which minima it is waiting for or training, for those who look at how it stands."""
+    with suppress(OSError), replacing(run / NOTE) as partial:  # a full disk: the run itself will say
+        partial.write_text("".join(f"{each.folder.resolve()}\n" for each in wanted), "utf-8")
+
+
+def progress(run: Path) -> dict[Path, Glance | None]:
+    """How the minima stand that `note` named, by their folders; None where nothing is written yet."""
+    file = run / NOTE
+    try:
+        named = file.read_text("utf-8").splitlines() if file.is_file() else []
+    except (OSError, ValueError):
+        named = []
+    return {Path(name): glance(Path(name)) for name in named[:2]}
 
 
 def written(side: str, used: Minimum) -> dict[str, str]:

@@ -28,6 +28,7 @@ def run(asked: Asked, folder: Path, watcher: Watcher, stop: Stop) -> storage.Run
         used = {}
         if not (folder / "path.h5").exists():  # which holds the weights of the minima it joins
             used = minima.needed(asked.settings, asked.folder, asked.store or minima.beside(folder))
+            minima.note(folder, used.values())
             train(list(used.values()), asked.settings, asked.folder, watcher, stop, stack)
         return session.carry_out(asked, folder, watcher, stop, used)
 

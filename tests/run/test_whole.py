@@ -12,6 +12,8 @@ import yaml
 
 from pathsearch import report, storage
 from pathsearch.errors import Interrupted, PathsearchError
+from pathsearch.jobs.states import _training
+from pathsearch.jobs.work import _reached
 from pathsearch.locks import alone
 from pathsearch.numerics.seeds import Key
 from pathsearch.run import minima, whole
@@ -110,6 +112,21 @@ def test_the_weights_and_metrics_are_those_of_plain_torch(tmp_path):
     assert found.summary["minimum"] == {name: float(value) for name, value in measured.items()}
     assert report.figures(found)["minimum"] == found.summary["minimum"]
     assert report.headline(report.figures(found)).startswith("train: trained, 40 steps, 41 gradients, a pivot of")
+
+
+def test_it_can_be_seen_how_far_its_minima_are(tmp_path):
+    stop, folder = Stop(), tmp_path / "a"
+    assert minima.progress(folder) == {}
+    with pytest.raises(Interrupted):
+        run(folder, Heard(lambda moves: moves == 17 and setattr(stop, "number", signal.SIGTERM)), stop)
+    first, second = minima.progress(folder).items()
+    assert (first[0].name, first[1].moves) == (only(tmp_path / "minima").name, 18)
+    assert second[1] is None
+    assert _reached(folder) == 18
+    assert _training(folder).startswith(f"its minima come first: {first[0].name} at step 18 / 40, mlp-digits-seed1-")
+    run(folder)
+    assert _training(folder) == ""
+    assert _reached(folder) > 4 + 2 * 40
 
 
 def test_one_that_another_process_trains_is_waited_for(tmp_path):
