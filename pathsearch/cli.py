@@ -30,7 +30,7 @@ WRONG_USAGE = typer.BadParameter.__mro__[1]  # the exception of all kinds of it;
 
 
 class Commands(TyperGroup):
-    """Commands of which an unknown one is answered with those that there are."""
+    """The commands; an unknown one is answered with the list of them."""
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         found = super().get_command(ctx, cmd_name)

@@ -16,7 +16,7 @@ ROUNDS = 60  # of halving around the maximum: more than float64 can tell apart
 
 @dataclass(frozen=True)
 class Profile:
-    """Losses along a path: t [T], arc length [T], every metric [T], and what is not known of the saddle."""
+    """Losses along a path: t [T], arc length [T], every metric [T], and how uncertain the saddle's loss is."""
 
     t: Array
     arc: Array
@@ -64,7 +64,7 @@ class Asked(Protocol):
 
 
 class Remembered:
-    """A holder that measures no point twice: what is known of points may come from an earlier process."""
+    """A holder that measures no point twice; what it knows of points may come from an earlier process."""
 
     def __init__(self, holder: Holder, known: Known, tick: Callable[[int], None]) -> None:
         self._holder, self.known, self._tick = holder, known, tick
@@ -172,7 +172,7 @@ def measured_plane(holder: Asked, curve: str, products: Array, grid: int) -> Pla
     x, y = _window(all_x, half, grid), _window(all_y, half, grid)
     cells = x[None, :, None] * along + y[:, None, None] * aside
     cells[..., 0] += 1.0
-    # a band's pivots lie elsewhere, a curve's bend points not even on the path: their losses are their own
+    # pivots lie beside the grid, and a curve's bend points beside the path: their own losses are measured too
     points = np.concatenate([cells.reshape(-1, pivots), np.eye(pivots)])
     metrics = _columns(holder.ask("measure", points))
     shadow["pivots_loss"] = next(iter(metrics.values()))[grid * grid :]

@@ -216,7 +216,7 @@ def _summaries(run: Run) -> dict[str, dict[str, dict[str, float]]]:
 
 
 def _absent(metric: str, values: NDArray[np.float64]) -> bool:
-    """Whether there is no such error rate: targets that are no classes."""
+    """Whether the error rate does not exist, since targets are no classes."""
     return metric.endswith("error") and bool(np.isnan(values).all())
 
 

@@ -20,11 +20,11 @@ PROBE, SEARCH = 12, 13  # what a seed is for: the mini-batches that insertion lo
 
 @dataclass(frozen=True)
 class State:
-    """Where a search stands; with the pivots and the optimiser's states, all it needs to go on.
+    """Where a search stands. With the pivots and the optimiser's states it is all that a search needs to go on.
 
-    Plain values, so JSON keeps it.
-    `shares` are the segments' shares of the length that re-spacing keeps, None for equal ones. `step` counts within
-    the stage, `moves` and `evaluations` (gradients of single points) over the whole search.
+    Its values are plain, so that JSON keeps them exactly. `shares` are the segments' shares of the length that
+    re-spacing keeps, None for equal ones. `step` counts within the stage, `moves` and `evaluations` (gradients of
+    single points) over the whole search.
     """
 
     pivots: int
@@ -41,7 +41,7 @@ class State:
 
 @dataclass(frozen=True)
 class Step:
-    """One step, before its move: `state` and the holder's vectors together are what a search goes on from.
+    """One step, before its move. A search goes on from `state` and the holder's vectors.
 
     losses [S] at path positions t [S]; `force` is the largest norm over the moving pivots, `length` that of the
     chain of pivots; `evaluations` counts this step's gradients too. `traffic` is what this step and the move before
@@ -76,8 +76,10 @@ class Step:
 
 
 def search(holder: Holder, stages: list[Stage], state: State, seed: int, stochastic: bool) -> Iterator[Step]:
-    """Carry out the stages from `state` on. Raises PathsearchError where a loss or gradient is not
-    finite, and where an optimiser would compare steps of a loss that is drawn at random.
+    """Carry out the stages from `state` on; yields every step before its move.
+
+    Raises PathsearchError where a loss or gradient is not finite, and where an optimiser would compare steps of a loss
+    that is drawn at random.
     """
     for stage in stages:
         if stochastic and isinstance(stage.optimizer, DETERMINISTIC):
@@ -99,30 +101,30 @@ def search(holder: Holder, stages: list[Stage], state: State, seed: int, stochas
                 method={},
                 optimizer={},
             )
-            holder.begin(moving(stage, pivots), stage.optimizer.state_names())
+            holder.begin(moving_pivots(pivots), stage.optimizer.state_names())
         for step in _relax(holder, stage, state, derive(SEARCH, seed, state.stage), stochastic):
             yield step
         state = step.stage_done()
 
 
-def moving(stage: Stage, pivots: int) -> list[int]:
+def moving_pivots(pivots: int) -> list[int]:
     """Indices of the pivots that move: all but the ends, or the only one there is."""
     return [0] if pivots == 1 else list(range(1, pivots - 1))
 
 
 def _relax(holder: Holder, stage: Stage, state: State, seed: int, stochastic: bool) -> Iterator[Step]:
-    method, rows = stage.method, moving(stage, state.pivots)
+    method, moving = stage.method, moving_pivots(state.pivots)
     fixed = isinstance(stage.optimizer, DETERMINISTIC)
     while True:
         step = state.step
-        sample = method.sample(state.pivots, rows, seed, step, fixed)
+        sample = method.sample(state.pivots, moving, seed, step, fixed)
         losses, gram = holder.evaluate(sample)
-        _check_finite(losses, gram, sample, rows, f"step {step} of {stage.name}", holder.place)
+        _check_finite(losses, gram, sample, moving, f"step {step} of {stage.name}", holder.place)
         forces = method.forces(losses, gram[:, :GEOMETRY, :GEOMETRY], state.method, stochastic)
 
         evaluations = state.evaluations + int(np.count_nonzero(sample.with_gradient))
         force = float(forces.norms.max())
-        # the force of a random draw may be small by chance: it says nothing of convergence
+        # the force of a random draw may be small by chance: it says nothing about convergence
         drawn = stochastic or not sample.fixed
         converged = stage.tolerance is not None and not drawn and force <= stage.tolerance
         length = float(np.sqrt(gram[:, BACK, BACK]).sum() + np.sqrt(gram[-1, AHEAD, AHEAD]))
@@ -133,7 +135,7 @@ def _relax(holder: Holder, stage: Stage, state: State, seed: int, stochastic: bo
         plan, memory = stage.optimizer.advance(forces.force, gram, state.optimizer, step / stage.steps)
         holder.update(plan)
         if method.respaced:
-            anchor = None if forces.climber is None else rows[forces.climber]
+            anchor = None if forces.climber is None else moving[forces.climber]
             holder.mix(respaced(holder.lengths(), state.shares, anchor))
         state = replace(
             state,
@@ -146,7 +148,7 @@ def _relax(holder: Holder, stage: Stage, state: State, seed: int, stochastic: bo
 
 
 def _place(holder: Holder, stage: Stage, pivots: int, seed: int) -> int:
-    """Put the stage's pivots where it wants them; returns how many there are."""
+    """Put pivots where the stage begins from; returns how many there are then."""
     if stage.interior is not None:
         wanted = insertion.equal(holder.lengths(), stage.interior + 2)
     elif stage.insertion is not None:
@@ -177,13 +179,13 @@ def _inserted(holder: Holder, how: Insertion, pivots: int, seed: int) -> Array:
 
 
 def _check_finite(
-    losses: Array, gram: Array, sample: Sample, rows: list[int], when: str, place: Callable[[int], str]
+    losses: Array, gram: Array, sample: Sample, moving: list[int], when: str, place: Callable[[int], str]
 ) -> None:
     if not np.isfinite(losses).all():
         bad = int(np.flatnonzero(~np.isfinite(losses))[0])
         where, what = f"image {bad} (t = {sample.t[bad]:.4g})", f"loss is {losses[bad]}"
     elif not np.isfinite(gram).all():
-        row = rows[int(np.flatnonzero(~np.isfinite(gram).all(axis=(1, 2)))[0])]
+        row = moving[int(np.flatnonzero(~np.isfinite(gram).all(axis=(1, 2)))[0])]
         used = np.flatnonzero(sample.back[:, row])  # none where random t missed it
         bad = int(used[0]) if len(used) else -1
         where, what = f"image {row}", "weights or gradient are not finite"

@@ -1,7 +1,8 @@
 """Running the program as a user does: a process of its own.
 
 `pathsearch` and `started` fork it from a server that has imported torch: what that takes, two seconds a time on each of
-hundreds of processes, is the same in every test. `command` is for tests that want all of it, start-up included.
+hundreds of processes, is the same in every test. So is what a picture takes, which is left empty unless `drawn` is
+asked for. `command` is for tests that want all of it, start-up included.
 """
 
 import atexit
@@ -12,10 +13,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import nullcontext
 from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+
+from matplotlib.figure import Figure
 
 ENVIRONMENT = {
     **os.environ,
@@ -38,11 +42,13 @@ def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "pathsearch", *map(str, arguments)]
 
 
-def pathsearch(*arguments: object, cwd: Path, status: int = 0, **more: str) -> subprocess.CompletedProcess[str]:
+def pathsearch(
+    *arguments: object, cwd: Path, status: int = 0, drawn: bool = False, **more: str
+) -> subprocess.CompletedProcess[str]:
     """Run a command to its end and expect its exit status; no traceback ever. more: environment variables."""
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
-        process = started(*arguments, cwd=cwd, environment={**ENVIRONMENT, **more}, out=out, err=err)
+        process = started(*arguments, cwd=cwd, environment={**ENVIRONMENT, **more}, out=out, err=err, drawn=drawn)
         process.join(300)
         if process.is_alive():
             process.kill()
@@ -58,16 +64,17 @@ def started(
     environment: Mapping[str, str] = ENVIRONMENT,
     out: Path = Path(os.devnull),
     err: Path = Path(os.devnull),
+    drawn: bool = False,
 ) -> Any:
     """A process of the program, under way."""
     with patch.dict(os.environ, ENVIRONMENT):
         ensure_running()
-    process = SERVER.Process(target=_run, args=([*map(str, arguments)], cwd, dict(environment), out, err))
+    process = SERVER.Process(target=_run, args=([*map(str, arguments)], cwd, dict(environment), out, err, drawn))
     process.start()
     return process
 
 
-def _run(arguments: list[str], cwd: Path, environment: dict[str, str], out: Path, err: Path) -> None:
+def _run(arguments: list[str], cwd: Path, environment: dict[str, str], out: Path, err: Path, drawn: bool) -> None:
     from pathsearch.cli import main
 
     for number, file in ((1, out), (2, err)):
@@ -77,9 +84,15 @@ def _run(arguments: list[str], cwd: Path, environment: dict[str, str], out: Path
     os.environ.update(environment)
     sys.argv = ["pathsearch", *arguments]
     try:
-        main()
+        with nullcontext() if drawn else patch("pathsearch.plots.figure.picture", blank):
+            main()
     finally:
         atexit._run_exitfuncs()  # a forked process leaves without
+
+
+def blank(run: object, names: object) -> Figure:
+    """An empty picture, for tests of what becomes of one."""
+    return Figure(figsize=(1, 1))
 
 
 def shown(folder: Path) -> dict:

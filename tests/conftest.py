@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import ray
 import torch
-from matplotlib.figure import Figure
 
 from pathsearch.holders import SerialHolder
 from pathsearch.holders.protocol import pivots
@@ -19,6 +18,7 @@ from pathsearch.run import config, whole
 from pathsearch.run.settings import Asked
 from pathsearch.run.stop import Stop
 from pathsearch.search import State, Step, search
+from tests import commands
 
 torch.set_num_threads(1)  # the workers of pytest-xdist share the cores
 
@@ -101,4 +101,4 @@ def finished_run(tmp_path_factory):
 @pytest.fixture
 def blank(monkeypatch):
     """For tests of what becomes of a picture: an empty one is quick."""
-    monkeypatch.setattr("pathsearch.plots.figure.picture", lambda run, names: Figure(figsize=(1, 1)))
+    monkeypatch.setattr("pathsearch.plots.figure.picture", commands.blank)

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -13,14 +14,14 @@ import pytest
 
 from pathsearch import storage
 from pathsearch.cli import main
-from tests.commands import ENVIRONMENT, SMALL, command, pathsearch, shown
+from tests.commands import SMALL, command, pathsearch, shown, started
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cli")
     (folder / "small.yaml").write_text(SMALL)
-    done = pathsearch("run", "small.yaml", "--out", "run", cwd=folder)
+    done = pathsearch("run", "small.yaml", "--out", "run", cwd=folder, drawn=True)
     assert "test error" in done.stdout
     assert "step budget used, no convergence claimed" in done.stdout
     return folder
@@ -32,8 +33,9 @@ def test_show_prints_the_promised_keys_as_strict_json(finished):
     assert set(promised.split()) <= set(found)
     assert (found["state"], found["converged"], found["method"]) == ("finished", False, "neb")
     assert (found["step"], found["pivots"], found["parameters"]) == (150, 5, 64 * 16 + 16 + 160 + 10)
-    # two endpoints for 151 evaluations each, three images for 151
-    assert found["evaluations"] == 2 * 151 + 3 * 151
+    # three images for 151 evaluations each; those of its minima are theirs
+    assert found["evaluations"] == 3 * 151
+    assert [each["side"] for each in found["minima"]] == ["start", "end"]
     for where in ("path", "linear"):
         for metric in ("train_loss", "train_error", "test_loss", "test_error"):
             assert {"start", "end", "max", "mean", "barrier"} <= set(found[where][metric])
@@ -48,7 +50,7 @@ def test_the_log_is_plain_lines(finished):
 
 
 def test_plot_writes_a_png(finished):
-    pathsearch("plot", "run", "-o", "picture.png", cwd=finished)
+    pathsearch("plot", "run", "-o", "picture.png", cwd=finished, drawn=True)
     assert (finished / "picture.png").read_bytes().startswith(b"\x89PNG")
     assert (finished / "run" / "path.png").read_bytes().startswith(b"\x89PNG")
 
@@ -208,15 +210,14 @@ def test_damaged_files_are_refused_and_kept(finished, tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_at_a_step_and_keeps_it(number, tmp_path, finished):
     (tmp_path / "small.yaml").write_text(SMALL)
-    process = subprocess.Popen(
-        command("run", "small.yaml", "--out", "run"), cwd=tmp_path, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True
-    )
+    arguments = ("run", "small.yaml", "--out", "run", "--minima", finished / "minima")
+    process = started(*arguments, cwd=tmp_path, err=tmp_path / "said")
     wait_for(tmp_path / "run" / "path.h5")
-    process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert f"stopped by {signal.Signals(number).name}" in errors.splitlines()[-1]
-    pathsearch("run", "small.yaml", "--out", "run", cwd=tmp_path)
+    os.kill(process.pid, number)
+    process.join(60)
+    assert process.exitcode == 130
+    assert f"stopped by {signal.Signals(number).name}" in (tmp_path / "said").read_text().splitlines()[-1]
+    pathsearch(*arguments, cwd=tmp_path)
     np.testing.assert_array_equal(storage.read_vectors(tmp_path / "run")[0], storage.read_vectors(finished / "run")[0])
 
 

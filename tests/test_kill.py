@@ -1,6 +1,7 @@
 """kill -9 at random moments: it always opens, continues, and ends with the same weights."""
 
 import random
+import shutil
 import time
 
 import numpy as np
@@ -9,23 +10,24 @@ from pathsearch import storage
 from tests.commands import SMALL, pathsearch, started
 
 KILLS = 20
-# slow enough that moments differ: checkpoints at every step, so that many kills fall into writing
-CONFIG = SMALL.replace("{steps: 20}", "{steps: 1}")
+# checkpoints at every step, so that many kills fall into writing
+EVERY = SMALL.replace("{steps: 20}", "{steps: 1}")
+CONFIG = EVERY.replace("steps: 150}", "steps: 10}").replace("steps: 150", "steps: 50")
 
 
 def test_twenty_kills(tmp_path):
     (tmp_path / "small.yaml").write_text(CONFIG)
     begun = time.monotonic()
-    pathsearch("run", "small.yaml", "--out", "undisturbed", cwd=tmp_path)
+    pathsearch("run", "small.yaml", "--out", "undisturbed/run", cwd=tmp_path)
     whole = time.monotonic() - begun
     draw = random.Random(0)
     kills = opened = 0
-    file = tmp_path / "killed" / "path.h5"
+    place = tmp_path / "killed"  # of the run and of its minima
     while kills < KILLS:
-        process = started("run", "small.yaml", "--out", "killed", cwd=tmp_path)
+        process = started("run", "small.yaml", "--out", "killed/run", cwd=tmp_path)
         if kills % 3:  # most kills fall into the work, wherever it is; some into start-up
-            known = file.stat().st_mtime_ns if file.exists() else 0
-            while process.is_alive() and (not file.exists() or file.stat().st_mtime_ns == known):
+            known = written(place)
+            while process.is_alive() and written(place) == known:
                 time.sleep(0.002)
             time.sleep(draw.uniform(0, 0.1 * whole))
         else:
@@ -33,23 +35,28 @@ def test_twenty_kills(tmp_path):
         if not process.is_alive():  # it came to its end: begin anew
             assert process.exitcode == 0
             compare(tmp_path)
-            file.unlink()
+            shutil.rmtree(place)
             continue
         process.kill()
         process.join()
         kills += 1
-        if file.exists():
+        for file in (kept := list(place.rglob("path.h5"))):
             storage.read(file)
             assert np.isfinite(storage.read_vectors(file)[0]).all()
-            opened += 1
+        opened += bool(kept)
     assert opened > KILLS // 2
-    pathsearch("run", "small.yaml", "--out", "killed", cwd=tmp_path)
+    pathsearch("run", "small.yaml", "--out", "killed/run", cwd=tmp_path)
     compare(tmp_path)
-    assert not list((tmp_path / "killed").glob("*.tmp"))
+    assert not list(place.rglob("*.tmp"))
+
+
+def written(place):
+    """When each file of a run or a minimum was written."""
+    return {file: file.stat().st_mtime_ns for file in place.rglob("path.h5")}
 
 
 def compare(folder):
-    one, other = (storage.read(folder / name) for name in ("undisturbed", "killed"))
+    one, other = (storage.read(folder / name / "run") for name in ("undisturbed", "killed"))
     np.testing.assert_array_equal(storage.read_vectors(one.file)[0], storage.read_vectors(other.file)[0])
     for group, arrays in one.groups.items():
         for name, values in arrays.items():

@@ -14,7 +14,7 @@ from pathsearch.methods import AutoNeb, Curve, Neb, String
 from pathsearch.objectives import SURFACES, NetworkSettings
 from pathsearch.objectives.function import FunctionObjective
 from pathsearch.optimizers import Adam, Fire, Lbfgs, Sgd
-from pathsearch.search import State, moving, search
+from pathsearch.search import State, moving_pivots, search
 from tests.conftest import path_of, searched, surface
 
 CPU = torch.device("cpu")
@@ -63,7 +63,7 @@ def test_a_search_taken_up_at_any_step_ends_with_the_same_bits(method, case, opt
         step = next(islice(search(first, stages, State(2), 0, objective.stochastic), stop, None))
         at = State(**json.loads(json.dumps(asdict(step.state))))  # as the file keeps it
         second = SerialHolder(objective)
-        rows, names = moving(stages[at.stage], at.pivots), stages[at.stage].optimizer.state_names()
+        rows, names = moving_pivots(at.pivots), stages[at.stage].optimizer.state_names()
         states = {name: [first.optimizer_state(name, row) for row in rows] for name in names}
         second.load(path_of(first), rows, states)
         steps = list(search(second, stages, at, 0, objective.stochastic))

@@ -1,4 +1,4 @@
-"""What a step of many actors costs beside its gradients: an objective that only sleeps stands in for a GPU."""
+"""What a step of many actors costs beside its gradients. An objective that only sleeps stands for a GPU."""
 
 import time
 from collections.abc import Callable
@@ -34,8 +34,8 @@ class Coordination:
     parameters: int
     ratio: dict[str, float]
     arithmetic: float
-    """the vectors' own share of a step, as timed on one core with no actor: forces and moves of an actor's images,
-    times the actors a core has to carry, over the time gradients sleep"""
+    """the share of a step that goes to the vectors: forces and moves of an actor's images as timed on one core without
+    actors, times the actors that share a core, over the time that gradients sleep"""
     coordinator_bytes: float
     """through the coordinator in a step with springs, an image"""
     actor_bytes: float

@@ -4,12 +4,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pathsearch.methods.stages import Stage, lengths
+from pathsearch.methods.stages import Stage, pivot_counts
 from pathsearch.numerics.balance import LOSS
 from pathsearch.optimizers import DETERMINISTIC
 from pathsearch.run.placement import first_pivots
 from pathsearch.run.settings import RunSettings, Trained
-from pathsearch.search import moving
+from pathsearch.search import moving_pivots
 
 DEVICES = (1, 2, 4, 8)
 
@@ -42,7 +42,7 @@ def forecasts(
     for devices in counts:
         searching = sum(
             _slowest(stage, pivots, devices) * stage.steps
-            for stage, pivots in zip(stages, lengths(stages, first_pivots(settings)))
+            for stage, pivots in zip(stages, pivot_counts(stages, first_pivots(settings)))
         )
         # each is trained on one device
         training = max(trainings, default=0) if devices > 1 else sum(trainings)
@@ -54,7 +54,7 @@ def forecasts(
 def _slowest(stage: Stage, pivots: int, devices: int) -> float:
     """Gradients, or as much of them as losses cost, that the busiest device works out in a step."""
     fixed = isinstance(stage.optimizer, DETERMINISTIC)
-    sample = stage.method.sample(pivots, moving(stage, pivots), 0, 0, fixed)
+    sample = stage.method.sample(pivots, moving_pivots(pivots), 0, 0, fixed)
     gradients = int(sample.with_gradient.sum())
     losses = len(sample.t) - gradients
     return math.ceil(gradients / devices) + LOSS * losses / min(devices, max(losses, 1))

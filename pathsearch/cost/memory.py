@@ -1,8 +1,8 @@
 """Memory that a band takes at its peak over that of its vectors: `python -m pathsearch.cost.memory`.
 
 Vectors are pivots, gradients of the images, and the optimiser's states. Every case runs in a process of its own and
-keeps a checkpoint at the end; the peak of a run of a hundred weights, the process itself, is taken off. The loss is a
-bowl, which takes a new vector for a gradient and nothing else.
+keeps a checkpoint at the end. The peak of a run with a hundred weights, which is that of the process itself, is
+subtracted. The loss is a bowl, whose gradient takes one new vector and nothing else.
 """
 
 import subprocess
@@ -24,7 +24,7 @@ from pathsearch.numerics.seeds import Key
 from pathsearch.objectives.function import FunctionObjective
 from pathsearch.optimizers import Adam, Optimizer, Sgd
 from pathsearch.run import keeping
-from pathsearch.search import State, moving, search
+from pathsearch.search import State, moving_pivots, search
 
 PARAMETERS, IMAGES, STEPS = 10_000_000, 7, 3
 SMALL = 100  # weights of a band that is nothing beside its process
@@ -60,13 +60,13 @@ def _run(case: str, parameters: int) -> None:
     holder.load([np.full(parameters, end) for end in (0.0, 1.0)], [], {})
     stages = CASES[case]()
     for step in search(holder, stages, State(2), 0, False):
-        position = step.state
+        state = step.state
     with tempfile.TemporaryDirectory(dir=".") as folder:
-        storage.write(Path(folder) / "path.h5", _kept(holder, stages[-1], position.pivots))
+        storage.write(Path(folder) / "path.h5", _kept(holder, stages[-1], state.pivots))
 
 
 def _kept(holder: SerialHolder, stage: Stage, pivots: int) -> storage.Kept:
-    rows, objective = moving(stage, pivots), holder.block.objective
+    rows, objective = moving_pivots(pivots), holder.block.objective
     return storage.Kept(
         weights=keeping.weights(objective, holder, pivots),
         moving=rows,

@@ -66,7 +66,7 @@ class Bench:
     outside: float
     """share of a band step spent outside loss and gradient, median of the rounds"""
     gradients: str
-    """the evaluator of gradients in these figures, as configured (`objectives/gradients.py`)"""
+    """how gradients were evaluated, as configured (`objectives/gradients.py`)"""
     measuring_seconds: float
     """one point of a profile, all metrics on all data, reckoned from a mini-batch's forward pass"""
     checkpoint_seconds: float
@@ -79,15 +79,15 @@ class Bench:
     forecast: list[Forecast]
 
     def lines(self) -> list[str]:
-        """The figures as text."""
-        figures = rounded(self)
+        """What was measured, as text."""
+        plain = rounded(self)
         said = [
             f"{name.replace('_', ' '):22}{value}"
-            for name, value in figures.items()
+            for name, value in plain.items()
             if name not in ("evaluators", "actors", "actors_missing", "forecast")
         ]
         said += ["gradients of several images on one device:", *("  " + line for line in table_of(self.evaluators))]
-        for case in figures["actors"]:
+        for case in plain["actors"]:
             said.append(
                 f"{case['actors']} actors: {case['step_seconds']} s a step, {case['speed']} × the serial holder; "
                 f"{case['coordinator_bytes'] / self.images:.0f} B an image through the coordinator, "
@@ -96,7 +96,7 @@ class Bench:
         if self.actors_missing:
             said.append(self.actors_missing)
         said.append("the run as configured, at most:")
-        for case in figures["forecast"]:
+        for case in plain["forecast"]:
             hours, used = case["wall_hours"], case["device_hours"]
             said.append(f"  {case['devices']} × this device: {hours} h by the clock, {used} device hours")
         return said

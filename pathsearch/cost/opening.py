@@ -2,7 +2,7 @@
 
 The file is written into the working folder's file system and removed again. `pathsearch show` is a process of its own,
 start-up included; `storage.read` is compared with opening the same file with h5py and reading nothing. *Cold*: the
-system was told to drop the file from its page cache, which file systems of the network may not heed; *warm*: it has
+system was told to drop the file from its page cache, which file systems of the network may ignore; *warm*: it has
 just been read. What is imported is warm in both.
 """
 
@@ -77,10 +77,7 @@ def _kept(row: np.ndarray) -> storage.Kept:
         state="finished",
         config={"method": {"name": "neb"}},
         position=asdict(State(PIVOTS, stage=1, step=STEPS, moves=STEPS)),
-        summary={
-            **{"stages": ["neb"], "steps": [STEPS], "training": 0, "training_steps": 0},
-            **{"path_uncertainty": 0.0, "linear_uncertainty": 0.0},
-        },
+        summary={"stages": ["neb"], "steps": [STEPS], "path_uncertainty": 0.0, "linear_uncertainty": 0.0},
         curve="polygon",
         weights=storage.Rows((PIVOTS, len(row)), row.dtype, lambda n: row.copy()),
         moving=range(1, PIVOTS - 1),

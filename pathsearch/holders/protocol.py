@@ -1,4 +1,4 @@
-"""The verbs of whoever owns the vectors. Small arrays go in and come out; pivots stay where they are."""
+"""The verbs of a holder, which owns the vectors. Small arrays go in and come out; vectors stay where they are."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -68,7 +68,7 @@ class Holder(Protocol):
         """A copy of a moving pivot's state of that name [M]."""
 
     def place(self, sample: int) -> str:
-        """Where a point of the last evaluation was worked out, for messages; empty where there is but one place."""
+        """Where a point of the last evaluation was worked out, for messages; empty where there is only one place."""
 
     def traffic(self) -> Traffic:
         """What was sent since this was last asked."""

@@ -13,7 +13,7 @@ import torch
 from pathsearch.numerics.basis import Array
 from pathsearch.numerics.messages import Adaptive, Plan
 
-CHUNK = {"cpu": 1 << 18, "cuda": 1 << 20}  # elements: so many that what Python spends on a chunk does not count
+CHUNK = {"cpu": 1 << 18, "cuda": 1 << 20}  # elements: large enough for Python's part of the time not to count
 ALIGNMENT = 64  # elements
 MIXED = 1 << 20  # elements of all pivots that `remixed` has in hand at once
 
@@ -88,9 +88,9 @@ def mixed(weights: Array, vectors: Rows) -> torch.Tensor:
 def remixed(
     mixture: Mapping[int, Array], vectors: Rows, room: Callable[[], torch.Tensor], spared: Collection[int] = ()
 ) -> dict[int, torch.Tensor]:
-    """What `mixed` makes of each row of `mixture`, in place of the old `vectors`, of which those `spared` stay.
+    """What `mixed` makes of each row of `mixture`, written over the old `vectors`, except those `spared`.
 
-    A row that picks its own old vector keeps it. `room` makes a vector, where there are more than before.
+    A row that picks its own old vector keeps it. `room` makes a vector where there are more than before.
     """
     found = {row: vectors[row] for row, weights in mixture.items() if row in vectors and picks(weights) == row}
     made = {row: weights for row, weights in mixture.items() if row not in found}
@@ -146,7 +146,7 @@ def _total(partial: Callable[[slice], torch.Tensor], vector: torch.Tensor) -> fl
 
 @lru_cache(maxsize=8)
 def _room(vectors: int, size: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-    """Room for parts of so many vectors, kept: asking the system for it anew would take as long as the arithmetic."""
+    """Memory for parts of so many vectors. It is kept: to ask for it anew would take as long as the arithmetic."""
     return torch.empty(vectors, min(size, CHUNK[device.type]), dtype=dtype, device=device)
 
 

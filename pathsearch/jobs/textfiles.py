@@ -7,6 +7,8 @@ import os
 import stat
 from pathlib import Path
 
+from pathsearch.atomic import replacing
+
 MOST = 1 << 26  # bytes of a file that is read whole
 END = 1 << 14  # bytes of a log in which its last line is looked for
 
@@ -14,14 +16,9 @@ END = 1 << 14  # bytes of a log in which its last line is looked for
 def write(file: Path, text: str | bytes) -> None:
     """Write a file in one piece; a link in its place is replaced, not followed."""
     data = text if isinstance(text, bytes) else text.encode()
-    partial = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    partial.unlink(missing_ok=True)  # a killed process with this number may have left it
-    try:
-        with partial.open("xb") as opened:  # "x" fails where there is a link
-            opened.write(data)
-        partial.replace(file)
-    finally:
-        partial.unlink(missing_ok=True)
+    # "x" fails where there is a link
+    with replacing(file) as partial, partial.open("xb") as opened:
+        opened.write(data)
 
 
 def read(file: Path, most: int = MOST) -> bytes:

@@ -56,7 +56,7 @@ class Stage:
     insertion: Insertion | None = None
 
 
-def lengths(stages: list[Stage], pivots: int) -> list[int]:
+def pivot_counts(stages: list[Stage], pivots: int) -> list[int]:
     """How many pivots each stage relaxes, beginning with `pivots`; insertions are taken to insert all they may."""
     found = []
     for stage in stages:

@@ -58,12 +58,13 @@ def moved(layout: list[range], other: list[range]) -> int:
 
 
 class Balance:
-    """Who should own what, by what actors' evaluations took; all it knows is in small arrays.
+    """Decides who should own what, from how long the actors' evaluations took.
 
-    recent [A, RECENT] are the last evaluations in seconds per cost, NaN where an actor was idle or there are none;
-    early [A], how many an actor has yet to make that do not count: devices start, kernels are compiled. An actor that
-    was idle [A] for more than `rest` [A] evaluations counts as one of median speed, and so is tried again; tries that
-    `failed` [A] make its rest longer, so that those of a slow actor cost little in all.
+    recent [A, RECENT]: the last evaluations in seconds per cost, NaN where an actor was idle or there are none yet.
+    early [A]: how many evaluations an actor has yet to make that do not count, since its device starts and its kernels
+    are compiled. idle [A]: for how many evaluations an actor has had no work; after more than `rest` [A] of them it
+    counts as one of median speed, and so it is tried again. Every try that `failed` [A] makes its rest longer, so that
+    the tries of a slow actor cost little in all.
     """
 
     def __init__(self, actors: int) -> None:
@@ -96,7 +97,7 @@ class Balance:
         return rates
 
     def cut(self, layout: list[range], costs: Array) -> list[range]:
-        """The layout to go on with: another one where that is soon worth what moving pivots takes."""
+        """The layout to go on with: a new one only where it soon saves more time than moving the pivots takes."""
         busy = worked(layout, costs) > 0
         if self._look > 0 or (self._idle[busy] > 0).any():
             return layout
@@ -108,7 +109,7 @@ class Balance:
         self._failed[busy & kept] = 0
         if now <= UNEVEN * then or (now - then) * SOON <= MOVE * moved(layout, best) * np.median(rates[busy]):
             return layout
-        # noise is better now and worse then: what is really better has been so most of the time
+        # a layout may look better by chance: one that is better has been so in most of the last evaluations
         each = np.where(busy[:, None], self._recent, rates[:, None])
         each = each[:, ~np.isnan(each).any(axis=0)]
         before, after = ((each * worked(those, costs)[:, None]).max(axis=0) for those in (layout, best))

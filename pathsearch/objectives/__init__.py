@@ -1,6 +1,7 @@
-"""Objectives: what is minimised. A declaration of each kind, and `open`, which makes the live one.
+"""What is minimised: a declaration of each kind of objective, whose `open` makes the live one.
 
-Declarations import nothing heavy: a configuration is read and refused without torch, which takes seconds to import.
+Declarations import nothing heavy: the program reads and refuses a configuration without torch, which takes seconds to
+import. Names of surfaces, models, losses and data come from their tables.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class ModelSettings(Settings):
 
 
 class LossSettings(Settings):
-    """How a network's loss on data is worked out, whatever network and data these are."""
+    """Options of a network's loss on data, whatever network and data these are."""
 
     loss: Annotated[str, choice(TASKS)] = Field("cross_entropy", description="of one example; mse also for numbers")
     batch: int | None = Field(None, ge=1, description="examples a mini-batch; default: the whole training set")
@@ -94,7 +95,7 @@ class NetworkSettings(LossSettings):
     data: Annotated[DataSettings, BeforeValidator(named)] = Field(description="the data set")
 
     def open(self, size: int | None, device: torch.device, folder: Path = Path()) -> Objective:
-        """The live objective; modules and files are looked for here and in `folder`, the configuration's."""
+        """The live objective; modules and files lie in the working folder or in `folder`, the configuration's."""
         from pathsearch.objectives.opening import declared
 
         return declared(self, device, folder)

@@ -1,4 +1,4 @@
-"""Mini-batches as a function of (seed, step): indices, normalisation and augmentation, on the device, in bulk."""
+"""Mini-batches as a function of (seed, step): drawn, scaled and augmented on the device, all examples at once."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -14,9 +14,9 @@ PAD = 4  # pixels on every side before a random crop (He et al. 2016, section 4.
 
 
 class Batches:
-    """A split on a device, whole; images are kept channels-last, so that a crop gathers whole pixels.
+    """A whole split on a device; images are kept channels-last, so that a crop gathers whole pixels.
 
-    channels_last: whether images are handed out as they are kept; else contiguous, as any network may expect.
+    channels_last: whether a network gets images as they are kept; else they are contiguous, as any network may expect.
     """
 
     def __init__(
@@ -36,7 +36,9 @@ class Batches:
         self.size = min(size or len(inputs), len(inputs))
         self.augment, self.dtype, self.device = augment and self.images, dtype, device
         self.channels_last = channels_last
-        self._order = lru_cache(maxsize=4)(self._shuffled)  # endpoints trained side by side each have their own
+        self._order = lru_cache(maxsize=4)(
+            self._shuffled
+        )  # several endpoints, each with its own order, may be trained at once
         self.mean: Tensor | None = None
         self.std: Tensor | None = None
         if self.images and standardise:
@@ -46,7 +48,7 @@ class Batches:
         return len(self.inputs)
 
     def first(self, count: int) -> tuple[Tensor, Tensor]:
-        """The first examples, un-augmented."""
+        """The first `count` examples, un-augmented."""
         return self._finished(self.inputs[:count]), self.targets[:count]
 
     def whole(self, chunk: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -56,7 +58,7 @@ class Batches:
             yield self._finished(inputs), targets
 
     def draw(self, key: Key) -> tuple[Tensor, Tensor]:
-        """The mini-batch of a step: a slice of its epoch's permutation; a last incomplete batch is not used."""
+        """The mini-batch of a step: a slice of its epoch's permutation, whose incomplete last batch is left out."""
         seed, step = key.seed, key.step
         size = min(key.batch or self.size, len(self))
         if size == len(self) and not self.augment:
@@ -84,7 +86,7 @@ class Batches:
         return pixels * inside[..., None]
 
     def _finished(self, inputs: Tensor) -> Tensor:
-        """Inputs as the network gets them, in memory of their own: it may write to them."""
+        """Inputs as the network gets them, copied because it may write to them."""
         if self.mean is not None and self.std is not None:
             scaled = (inputs.to(self.dtype) - self.mean) / self.std
         else:

@@ -1,4 +1,4 @@
-"""Files of weights that other programs wrote, by what is in them. Nothing in them is executed."""
+"""Reads files of weights that other programs wrote, and executes nothing that is in them."""
 
 import warnings
 import zipfile
@@ -17,9 +17,9 @@ SAVE = "save it anew with torch.save(model.state_dict(), …)"
 
 
 def loaded(file: Path) -> Any:
-    """What a file holds: tensors of a `.npy`, `.npz`, `.safetensors` or torch file, in whatever they lie.
+    """What a `.npy`, `.npz`, `.safetensors` or torch file holds: tensors, in dictionaries and lists of any depth.
 
-    Raises PathsearchError where it is damaged, or would have to be executed.
+    Raises PathsearchError where the file is damaged, or reading it would execute something.
     """
     try:
         kind = _kind(file)
@@ -39,34 +39,34 @@ def loaded(file: Path) -> Any:
         raise PathsearchError(f"{file} cannot be read: {one_line(error.strerror or error)}") from error
     except MemoryError as error:
         raise PathsearchError(f"{file} is larger than memory") from error
-    except Exception as error:  # each library has one for each way in which a file is none of its own
+    except Exception as error:  # each library has its own errors for files it cannot read
         raise PathsearchError(f"{file} {_refused(file, kind)}") from error
 
 
 def _kind(file: Path) -> str:
-    """By what it begins with: names of files say little. Raises PathsearchError where a checksum does not fit."""
+    """The kind of a file by its first bytes: names say little. Raises PathsearchError where a checksum does not fit."""
     with file.open("rb") as raw:
         begins = raw.read(9)
     if begins.startswith(b"\x93NUMPY"):
         return "npy"
     if begins.startswith(b"PK"):
         return "npz" if _members(file) else "torch"
-    # eight bytes that say how long the description is, and the description
+    # safetensors: eight bytes with the length of a description, then the description
     return "safetensors" if begins[8:] == b"{" or file.suffix == ".safetensors" else "torch"
 
 
 def _members(file: Path) -> bool:
-    """Whether a zip file holds arrays of numpy; torch, unlike numpy, reads one without a look at its checksums."""
+    """Whether a zip file holds arrays of numpy. Checksums are checked here, since torch does not look at them."""
     try:
         with zipfile.ZipFile(file) as members:
             listed = members.infolist()
-            # torch writes zeros where it is told to leave them out
+            # torch can be told to leave checksums out: then they are all zero
             if any(each.CRC for each in listed) and members.testzip() is not None:
                 raise PathsearchError(f"{file} {DAMAGED}")
             return all(each.filename.endswith(".npy") for each in listed)
     except PathsearchError:
         raise
-    except Exception as error:  # of zipfile, and of what it unpacks with
+    except Exception as error:  # zipfile and its decompressors have many kinds
         raise PathsearchError(f"{file} {DAMAGED}") from error
 
 
@@ -84,7 +84,7 @@ def _refused(file: Path, kind: str) -> str:
     try:
         others = sorted(torch.serialization.get_unsafe_globals_in_checkpoint(file))
     except Exception:
-        others = []  # it is older than torch's zip files, or none at all
+        others = []  # the file is older than torch's zip files, or none of torch's
     if others:
         return f"holds more than plain tensors ({', '.join(others[:3])}), and pickles are not opened: {SAVE}"
     return f"is damaged or holds more than plain tensors, and pickles are not opened: {SAVE}"

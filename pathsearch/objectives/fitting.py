@@ -1,9 +1,9 @@
-"""What of a foreign file is a network's weights: what fits the network exactly is looked for, and taken.
+"""Finds a network's weights in what a foreign file holds: the dictionary of tensors that fits the network exactly.
 
-A dictionary of tensors fits where every parameter has an entry of its shape, every other tensor is one of the network's
-buffers, and none is left over: the file of a deeper network is not taken for one of a shallower. Dictionaries are
-looked for at any depth under any key. Names that fit stay as they are; else `_orig_mod`, which torch.compile puts into
-names, is left out, and what all of them begin with (`module.`, `model.`), as often as it takes.
+A dictionary fits where every parameter has an entry of its shape, every other tensor is one of the network's buffers,
+and none is left over: so a deeper network's file is not taken for a shallower network's. Dictionaries may lie at any
+depth under any key. Names that fit stay as they are. Else the search leaves out `_orig_mod`, which torch.compile puts
+into names, and then, as often as possible, the first part that all names share (`module.`, `model.`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,29 +14,30 @@ import torch
 from torch import Tensor, nn
 
 from pathsearch.errors import PathsearchError
+from pathsearch.objectives.parameters import by_all_names
 
 COMPILED = "_orig_mod"
 SHOWN = 3  # names in a message
 
 
 class Network:
-    """The tensors of a module by all their names, buffers too; `places`: those names as files may have them."""
+    """The tensors of a module by all their names; `places` leads from the names that files may have to these."""
 
     def __init__(self, module: nn.Module) -> None:
-        self.parameters = dict(module.named_parameters(remove_duplicate=False))
-        self.state: dict[str, Tensor] = {**self.parameters, **dict(module.named_buffers(remove_duplicate=False))}
+        self.parameters, buffers = by_all_names(module)
+        self.state: dict[str, Tensor] = {**self.parameters, **buffers}
         self.ordered = [name for name, _ in module.named_parameters()]
         self.places = {**{_uncompiled(name): name for name in self.state}, **{name: name for name in self.state}}
         tied: dict[int, list[str]] = {}
         for name, parameter in self.parameters.items():
             tied.setdefault(id(parameter), []).append(name)
         self.tied = list(tied.values())
-        """The names of every parameter; where it has several, a file may leave all but one out."""
+        """The names of each parameter; where it has several, a file may leave out all but one."""
 
 
 @dataclass
 class Fit:
-    """How the entries under a key of a file fit a network: `values` by the network's names, the rest in words."""
+    """How the entries under a key of a file fit a network: `values` by the network's names, and what is amiss."""
 
     key: str
     values: dict[str, Tensor] = field(default_factory=dict)
@@ -50,18 +51,18 @@ class Fit:
 
     @property
     def close(self) -> tuple[bool, int, int]:
-        """What is larger the better it fits: the most of what is wanted, the least besides."""
+        """Larger for a better fit: many values that the network wants, few others."""
         return self.exact, len(self.values), -len(self.left)
 
 
 def fitted(loaded: Any, module: nn.Module, source: str) -> dict[str, Tensor]:
-    """What a file, or a dictionary of a user's, has of a network: dense values on the CPU, by the network's names.
+    """A network's tensors out of what a file or a user's dictionary holds: dense, on the CPU, by the network's names.
 
-    All parameters, and those buffers that are there. Raises PathsearchError where nothing fits, several things do, or
-    a value is no finite real number.
+    All parameters are there, and those buffers that `loaded` has. source: its name in errors. Raises PathsearchError
+    where nothing fits, several different things fit, or a value is no finite real number.
     """
     network = Network(module)
-    # of several ways to read the names the first that fits best: names that fit stay as they are
+    # max takes the first of several equally good readings of the names: names that fit stay as they are
     fits = [
         max((_compared(named, key, network) for named in _renamings(entries)), key=lambda fit: fit.close)
         for key, entries in _dictionaries(loaded, network, "", set())
@@ -81,7 +82,7 @@ def fitted(loaded: Any, module: nn.Module, source: str) -> dict[str, Tensor]:
 
 
 def _dictionaries(held: Any, network: Network, key: str, seen: set[int]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every dictionary with tensors, at any depth; a list is one, too, of pairs or of all parameters in their order."""
+    """Every dictionary with tensors, at any depth; lists of pairs, and of all parameters in their order, count too."""
     if id(held) in seen:  # a pickle may hold itself
         return
     seen.add(id(held))
@@ -123,7 +124,7 @@ def _uncompiled(name: str) -> str:
 
 
 def _counts(value: Any) -> bool:
-    """Whether an entry is none of a network's weights: no tensor, or a tensor that is one whole number."""
+    """Whether an entry cannot be a weight: it is no tensor, or a single whole number."""
     return not isinstance(value, Tensor) or (value.ndim == 0 and not value.is_floating_point())
 
 
@@ -148,7 +149,7 @@ def _compared(named: dict[str, Any], key: str, network: Network) -> Fit:
 
 
 def _plain(values: dict[str, Tensor], network: Network, source: str) -> dict[str, Tensor]:
-    """The values as dense tensors on the CPU, tied ones under all their names; raises where one is no plain number."""
+    """The values as dense tensors on the CPU, tied ones under all their names; raises where one is no real number."""
     found = {name: dense(value, f"{name!r} in {source}") for name, value in values.items()}
     for name, value in found.items():
         what, mine, parameter = f"{name!r} in {source}", network.state[name], name in network.parameters
@@ -159,7 +160,7 @@ def _plain(values: dict[str, Tensor], network: Network, source: str) -> dict[str
             raise PathsearchError("{} has elements of type {}, the network's are {}".format(what, *kinds))
         if parameter and not torch.isfinite(value).all():
             raise PathsearchError(f"{what} has weights that are not finite")
-        if torch.isnan(value).any():  # a constant may well be infinite, as masks are
+        if torch.isnan(value).any():  # infinite constants are fine: masks have them
             raise PathsearchError(f"{what} is not a number everywhere")
     for names in network.tied:
         have = [name for name in names if name in found]
@@ -173,7 +174,7 @@ def _plain(values: dict[str, Tensor], network: Network, source: str) -> dict[str
 
 
 def dense(value: Tensor, what: str) -> Tensor:
-    """A tensor of any layout or device as plain numbers on the CPU. Raises PathsearchError where it has none."""
+    """A tensor of any layout and device as plain numbers on the CPU; raises PathsearchError where it has no values."""
     if value.is_meta:
         raise PathsearchError(f"{what} has a shape and no values (device meta): save it anew where it has them")
     value = value.detach()
@@ -185,7 +186,7 @@ def dense(value: Tensor, what: str) -> Tensor:
 
 
 def _explained(fit: Fit, source: str) -> str:
-    """In one line why what fits best does not."""
+    """Why the best fit does not fit, in one line."""
     said = fit.wrong[:1]
     if fit.missing:
         said.append(f"it has no parameter {_listed(fit.missing)} of the network")

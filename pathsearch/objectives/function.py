@@ -15,9 +15,9 @@ CALLED = 12  # what a seed is for
 
 
 class FunctionObjective:
-    """Any differentiable `weights [M] -> loss []`, `called` so in errors; one metric, `loss`.
+    """Any differentiable function `weights [M] -> loss []`; its one metric is `loss`. called: its name in errors.
 
-    A function that draws random numbers gets the same ones at every call: its loss depends on the weights alone.
+    A function that draws random numbers gets the same ones at every call, so its loss depends on the weights alone.
     """
 
     stochastic = False

@@ -20,14 +20,14 @@ from pathsearch.objectives.seeding import seeded
 from pathsearch.objectives.users_code import errors_named
 
 IMPORT = 11  # what a seed is for
-NAMES = 12  # of a module, listed at most
+NAMES = 12  # most names of a module that an error lists
 
 
 def imported(target: str, option: str, folder: Path = Path()) -> Any:
-    """The class or function that an import string, the value of `option`, names.
+    """The class or function that an import string names; `option`: the option whose value it is, for errors.
 
-    `folder` is the configuration's. The module runs under a seed of its own. Raises PathsearchError that says which
-    part of the string is wrong, or how the module failed.
+    `folder` is the configuration's. The module is imported under a seed of its own. Raises PathsearchError that says
+    which part of the string is wrong, or how the module failed.
     """
     what = f"{option} {target}"
     module_name, _, name = target.partition(":")
@@ -58,7 +58,7 @@ def importable(folder: Path) -> Iterator[None]:
 
 
 def import_from(folder: Path) -> list[str]:
-    """As `importable`, for the rest of this process; the places that were added."""
+    """As `importable`, for the rest of this process; returns the places that were added."""
     added = list(dict.fromkeys(str(place) for place in (Path.cwd(), folder.resolve())))
     sys.path[:0] = added
     importlib.invalidate_caches()  # a module may have been written a moment ago
@@ -76,7 +76,7 @@ def _module(name: str, what: str, folder: Path) -> Any:
         ) from error
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            with errors_named(what):  # the module is there, and one that it imports is not
+            with errors_named(what):  # the module is there, but one that it imports is not
                 raise
         parent = sys.modules.get(name.rpartition(".")[0])
         taken = f"; {_described(parent)} has been found" if parent else ""
@@ -92,7 +92,7 @@ def _described(module: Any) -> str:
 
 
 def _instead(module: Any, name: str) -> str:
-    """What of a module may have been meant by a name that it has not."""
+    """What the user may have meant by a name that a module does not have."""
     known = [n for n, v in vars(module).items() if callable(v) and getattr(v, "__module__", None) == module.__name__]
     close = difflib.get_close_matches(name, known, 1)
     if close:

@@ -1,6 +1,6 @@
 """A network on a data set as a function of one flat weight vector; the module itself is never changed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
@@ -12,19 +12,20 @@ from torch.func import functional_call, grad_and_value, vmap
 
 from pathsearch.errors import PathsearchError
 from pathsearch.numerics.seeds import Key, derive
+from pathsearch.objectives import evaluation, parameters, statistics
 from pathsearch.objectives.batches import Batches
-from pathsearch.objectives.carrier import Carrier, State, cast, dense, same
+from pathsearch.objectives.carrier import built
 from pathsearch.objectives.data import Data
-from pathsearch.objectives.memory import allocations
+from pathsearch.objectives.kinds import kinds
+from pathsearch.objectives.memory import allocations, halving
 from pathsearch.objectives.probe import Probe, differ
-from pathsearch.objectives.seeding import seeded
-from pathsearch.objectives.statistics import kinds
-from pathsearch.objectives.tasks import Task, predicted, wrong
+from pathsearch.objectives.tasks import Task
+from pathsearch.objectives.tensors import State, cast, same, strided
 from pathsearch.objectives.users_code import errors_named
 
-DROPOUT, INITIAL, MEASURING = 3, 4, 5  # what a seed is for
+DROPOUT = 3  # what a seed is for
 MEASURING_CHUNK = 500  # examples at once where no gradient is needed, as far as memory suffices
-PROBED = 16  # examples of the passes that look what a network does
+PROBED = 16  # examples of the passes that show what a network does
 
 Found = TypeVar("Found")
 
@@ -33,8 +34,8 @@ class NetworkObjective:
     """Mean loss of a mini-batch plus ½λ|w|² (all coordinates, as in Garipov et al. 2018); see `Objective`.
 
     Coordinates are the parameters with requires_grad. built_in: whether the network is one of this program's own,
-    which take channels-last images, write to no input and draw from torch's generator only. `called`: how errors name
-    the network.
+    which take channels-last images, write to no input and draw from torch's generator only. called: the network's name
+    in errors. Raises PathsearchError where the network cannot be trained on the data.
     """
 
     metrics: tuple[str, ...] = ("train_loss", "train_loss_l2", "train_error", "test_loss", "test_error")
@@ -55,33 +56,24 @@ class NetworkObjective:
         built_in: bool = False,
         called: str = "the network",
     ) -> None:
-        self.called = called
+        self.called, self.task = called, task
         self.make, self.dtype, self.device, self.weight_decay = make, dtype, device, weight_decay
         self._foreign = not built_in
+        self._built = partial(built, make, dtype=dtype, device=device, foreign=self._foreign, called=called)
         self._carrier = self._built(0)
-        self.module = self._carrier.module
-        trained = self._carrier.trained
-        self.table = [(name, tuple(parameter.shape)) for name, parameter in trained.items()]
-        self.names = [name for name, _ in self.table]
-        self.sizes = [parameter.numel() for parameter in trained.values()]
-        self.size = sum(self.sizes)
-        if not self.size:
-            raise PathsearchError("the network has no parameters that are trained: none has requires_grad")
-        for name, parameter in trained.items():
-            if parameter.is_complex():
-                raise PathsearchError(f"parameter {name!r} is complex: make it real, as by torch.view_as_real")
+        self.module, self.coordinates = self._carrier.module, self._carrier.coordinates
+        self.table, self.names, self.size = self.coordinates.table, self.coordinates.names, self.coordinates.size
         self.state = dict(self._carrier.made)
         self.train = Batches(data.train, batch, augment, dtype, device, data.standardise, built_in)
         self.test = Batches(data.test, None, False, dtype, device, False, built_in).normalised_like(self.train)
-        self.task = task
         self.remarks: list[str] = []
-        """Lines worth telling the user that came up; who drives the objective takes them out."""
+        """Lines for the user; whoever drives the objective takes them out."""
         self._said: set[str] = set()
         self._adopted: set[str] = set()
         self.at_once = 1 << 30
         """Most weight vectors that `losses_and_gradients` has memory for, as far as is known."""
         self.chunk = min(MEASURING_CHUNK, max(len(self.train), len(self.test)))
-        """Most examples at once in measuring, as far as is known."""
+        """Most examples at once in measuring that there is memory for, as far as is known."""
         self._batch: tuple[Key, tuple[Tensor, Tensor]] | None = None
         self._try(data.outputs)
         probe = self._probe()
@@ -92,7 +84,7 @@ class NetworkObjective:
     @property
     def shared(self) -> State:
         """What all points of a path share and is no coordinate, by name: frozen parameters, and constant buffers."""
-        return {name: dense(self.state[name]) for name in self._kinds.shared}
+        return {name: strided(self.state[name]) for name in self._kinds.shared}
 
     @property
     def buffers(self) -> State:
@@ -102,10 +94,12 @@ class NetworkObjective:
     @cached_property
     def state_names(self) -> list[tuple[str, tuple[int, ...]]]:
         """Every name that a state_dict of the network may have, with its shape: parameters, then buffers."""
-        saved = self.module.state_dict()
-        named = (self.module.named_parameters, self.module.named_buffers)
-        both = [(name, tuple(each.shape)) for which in named for name, each in which(remove_duplicate=False)]
-        return [(name, shape) for name, shape in both if name in saved]
+        return parameters.saved_names(self.module)
+
+    @property
+    def draws(self) -> bool:
+        """Whether a forward pass in training mode draws random numbers, as dropout does."""
+        return self._kinds.draws
 
     def __repr__(self) -> str:
         kind = str(self.dtype).removeprefix("torch.")
@@ -121,7 +115,7 @@ class NetworkObjective:
     def loss_and_gradient(
         self, weights: Tensor, key: Key, mean_loss: Callable[..., Tensor] | None = None
     ) -> tuple[Tensor, Tensor]:
-        """As in `Objective`; mean_loss: another way to work out the loss, one that is given weights and state."""
+        """As in `Objective`; mean_loss: another way to work out the loss, which is given weights and state."""
         with torch.enable_grad():
             if mean_loss is None:
                 with self._carrier.holding(weights, self.state):
@@ -141,10 +135,9 @@ class NetworkObjective:
         """Losses [n] and gradients [n, size] at several weight vectors [n, size], worked out as one batch."""
         self._refuse_stateful()
         inputs, targets = self._drawn(key)
-        own = weights.clone() if self._foreign else weights  # the network may write to them
-        parts = own.split(self.sizes, dim=1)
-        views = [part.reshape(len(weights), *shape) for part, (_, shape) in zip(parts, self.table)]
-        # each point has buffers of its own to write to; frozen parameters may be large
+        # the network may write to its weights
+        views = self.coordinates.parts(weights.clone() if self._foreign else weights)
+        # and to its buffers, of which each point has its own; frozen parameters may be large, so all points share them
         ways = {name: None if name in self._carrier.frozen else 0 for name in self.state}
         state = {
             n: each if ways[n] is None else each.expand(len(weights), *each.shape) for n, each in self.state.items()
@@ -159,38 +152,32 @@ class NetworkObjective:
 
     @cached_property
     def compiled(self) -> Callable[..., Tensor]:
-        """The mean loss of a mini-batch as torch compiles it, at its first use; the gradient comes with it."""
+        """The mean loss of a mini-batch, which torch compiles together with its gradient at the first use."""
         # a size of mini-batch has the same kernels whichever came before it
         return torch.compile(self._mean_loss, mode="reduce-overhead", dynamic=False)
 
-    @property
-    def draws(self) -> bool:
-        """Whether a forward pass in training mode draws random numbers, as dropout does."""
-        return self._kinds.draws
-
     def measure(self, weights: Tensor) -> dict[str, float]:
-        """Whole training and test set, un-augmented, batch norm re-estimated from the training set."""
-        return self._fitting(lambda chunk: self._measured(weights, self._estimated(weights, chunk), chunk))
+        """Every metric on the whole training and test set, un-augmented, with statistics of the training set."""
+        return self._measuring(lambda chunk: self._scores(weights, self._estimated(weights, chunk), chunk))
 
     def measure_with(self, weights: Tensor, buffers: dict[str, NDArray[Any]]) -> dict[str, float]:
         """As `measure`, with given buffers: an endpoint with the running statistics it was saved with."""
         given = {name: torch.from_numpy(value) for name, value in buffers.items() if name in self.state}
         state = {**self.state, **{name: cast(value, self.state[name]) for name, value in given.items()}}
-        return self._fitting(lambda chunk: self._measured(weights, state, chunk))
+        return self._measuring(lambda chunk: self._scores(weights, state, chunk))
 
     def predictions(self, weights: Tensor) -> NDArray[np.int64] | None:
         if self.test.targets.is_floating_point():
             return None
 
-        def classes(chunk: int) -> Tensor:
-            state = self._estimated(weights, chunk)
-            return torch.cat([predicted(out) for out, _ in self._outputs(weights, state, self.test, chunk)])
+        def predicted(chunk: int) -> Tensor:
+            return evaluation.predictions(self._carrier, weights, self._estimated(weights, chunk), self.test, chunk)
 
-        return np.asarray(self._fitting(classes).cpu().numpy(), dtype=np.int64)
+        return np.asarray(self._measuring(predicted).cpu().numpy(), dtype=np.int64)
 
     def reestimated(self, weights: Tensor) -> State:
         """The state with statistics averaged over the training set, un-augmented, dropout off."""
-        return self._fitting(lambda chunk: self._estimated(weights, chunk))
+        return self._measuring(lambda chunk: self._estimated(weights, chunk))
 
     def initial(self, seed: int) -> Tensor:
         carrier = self._built(seed)
@@ -201,55 +188,34 @@ class NetworkObjective:
                 f"{some}: no coordinates, but drawn at random when the network is made; all points of a path share "
                 "them, whatever the seeds of its endpoints"
             )
-        return self.flat(dict(carrier.trained))
+        return self.flat(carrier.trained)
 
     def adopt(self, values: dict[str, Tensor], source: str) -> None:
         """Take over an endpoint's values of what is `shared`; other names are passed over.
 
-        Raises PathsearchError where they do not fit, or differ from what another endpoint brought.
+        Raises PathsearchError where they do not fit, or differ from what another endpoint brought in a way that an
+        output depends on.
         """
-        taken: State = {}
-        for name in self._kinds.shared:
-            if name not in values:
-                continue
-            what = f"{self._carrier.kind(name)} of {source}"
-            mine, value = self.state[name], dense(values[name].detach())
-            if value.shape != mine.shape:
-                raise PathsearchError(f"{what} has shape {tuple(value.shape)}, the network's has {tuple(mine.shape)}")
-            if value.is_complex() and not mine.is_complex():
-                raise PathsearchError(f"{what} is complex, the network's is not")
-            taken[name] = cast(value, mine)
-            if name in self._adopted and not same(mine, taken[name]):
-                if self._matters(name, taken[name]):
-                    raise PathsearchError(f"{what} differs from the other endpoint's: no path joins them")
-                del taken[name]
+        shared = {name: self.state[name] for name in self._kinds.shared}
+        called = lambda name: f"{self._carrier.kind(name)} of {source}"
+        taken = parameters.adopted(values, shared, called)
+        others = [name for name in taken if name in self._adopted and not same(shared[name], taken[name])]
+        for name in others:
+            if self._matters(name, taken.pop(name)):
+                raise PathsearchError(f"{called(name)} differs from the other endpoint's: no path joins them")
         self.state.update(taken)
         self._adopted.update(taken)
 
-    def flat(self, named: dict[str, Tensor]) -> Tensor:
+    def flat(self, named: dict[str, Any]) -> Tensor:
         """The weight vector [size] of parameters given by name."""
-        parts = [named[name].detach().to(self.device, self.dtype).reshape(-1) for name in self.names]
-        return torch.cat(parts)
+        return self.coordinates.flat(named)
 
-    def _fitting(self, work: Callable[[int], Found]) -> Found:
-        """What `work` finds with so many examples at once as there is memory for: halved until it suffices."""
-        refused = 0
-        while True:
-            try:
-                with torch.no_grad(), allocations():
-                    found = work(self.chunk)
-                break
-            except (MemoryError, torch.OutOfMemoryError) as error:
-                if self.chunk == 1:
-                    raise PathsearchError(
-                        "out of memory in measuring, with one example at once: use a machine with more, or a smaller "
-                        "network"
-                    ) from error
-            refused, self.chunk = refused or self.chunk, self.chunk // 2
-            if self.device.type == "cuda":
-                torch.cuda.empty_cache()
-        if refused:
-            self._remark(f"measuring {self.chunk} examples at once: {refused} did not fit in memory")
+    def _measuring(self, work: Callable[[int], Found]) -> Found:
+        """What `work` finds with as many examples at once as there is memory for."""
+        found, chunk = halving(work, self.chunk, self.device)
+        if chunk < self.chunk:
+            self._remark(f"measuring {chunk} examples at once: {self.chunk} did not fit in memory")
+            self.chunk = chunk
         return found
 
     def _remark(self, line: str) -> None:
@@ -258,42 +224,22 @@ class NetworkObjective:
             self.remarks.append(line)
 
     def _estimated(self, weights: Tensor, chunk: int) -> State:
-        layers = self._kinds.layers
-        if not layers:
-            return dict(self.state)
+        return statistics.reestimated(self._carrier, self._kinds, weights, self.state, self.train, chunk)
 
-        def once(state: State, inputs: Tensor, number: int) -> State:
-            with self._carrier.holding(weights, state), self._carrier.measuring(layers):
-                self._carrier.run(inputs, derive(MEASURING, number))
-                return self._carrier.written()
-
-        parts = enumerate(self.train.whole(chunk))
-        passes = (partial(once, inputs=inputs, number=number) for number, (inputs, _) in parts)
-        return self._kinds.estimated(self.state, passes)
-
-    def _measured(self, weights: Tensor, state: State, chunk: int) -> dict[str, float]:
-        found: dict[str, float] = {}
-        for name, split in (("train", self.train), ("test", self.test)):
-            loss, errors = torch.zeros(2, dtype=torch.float64, device=self.device)
-            for outputs, targets in self._outputs(weights, state, split, chunk):
-                loss += self.task.loss(outputs, targets).double()
-                errors += wrong(outputs, targets)
-            found[f"{name}_loss"], found[f"{name}_error"] = float(loss) / len(split), float(errors) / len(split)
-        found["train_loss_l2"] = found["train_loss"] + float(self._penalty(weights))
-        return found
-
-    def _outputs(self, weights: Tensor, state: State, split: Batches, chunk: int) -> Iterator[tuple[Tensor, Tensor]]:
-        for number, (inputs, targets) in enumerate(split.whole(chunk)):
-            with self._carrier.holding(weights, state), self._carrier.measuring():
-                outputs = self._carrier.run(inputs, derive(MEASURING, number))
-            yield outputs, targets
+    def _scores(self, weights: Tensor, state: State, chunk: int) -> dict[str, float]:
+        found = {
+            f"{split}_{name}": value
+            for split, data in (("train", self.train), ("test", self.test))
+            for name, value in evaluation.scores(self._carrier, self.task, weights, state, data, chunk).items()
+        }
+        return {**found, "train_loss_l2": found["train_loss"] + float(self._penalty(weights))}
 
     def _try(self, classes: int) -> None:
         """Raise PathsearchError where the network does not give one row of outputs for each example."""
         inputs, targets = self.train.first(2)
-        made = self.flat(dict(self._carrier.trained))
-        with torch.no_grad(), self._carrier.holding(made, self.state), self._carrier.measuring():
-            outputs = self._carrier.run(inputs, derive(MEASURING, 0))
+        made = self.flat(self._carrier.trained)
+        with torch.no_grad(), self._carrier.holding(made, self.state), self._carrier.evaluating():
+            outputs = self._carrier.run(inputs, 0)
         self.task.refuse_outputs(outputs, targets, classes)
 
     def _probe(self) -> Probe:
@@ -337,16 +283,6 @@ class NetworkObjective:
         if not self.weight_decay:
             return torch.zeros((), dtype=torch.float64, device=weights.device)
         return 0.5 * self.weight_decay * torch.linalg.vector_norm(weights, dtype=torch.float64) ** 2
-
-    def _built(self, seed: int) -> Carrier:
-        with seeded(derive(INITIAL, seed), self.device, self._foreign):
-            module = self.make()
-        if not isinstance(module, nn.Module):
-            raise PathsearchError(f"objective.model must make an nn.Module, it made {type(module).__name__}")
-        module = module.to(self.device)
-        # of floating-point tensors only: .to(dtype) would make complex ones real
-        module = module.double() if self.dtype == torch.float64 else module.float()
-        return Carrier(module.train(), self.device, self._foreign, self.called)
 
 
 def _gradient(loss: Tensor, parameters: list[Tensor]) -> Tensor:

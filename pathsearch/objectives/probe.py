@@ -1,4 +1,4 @@
-"""Passes over a few examples, by which is seen what a network does."""
+"""Passes over a few examples, which show what a network does."""
 
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -10,11 +10,12 @@ from torch.func import functional_call
 
 from pathsearch.errors import PathsearchError
 from pathsearch.numerics.seeds import derive
-from pathsearch.objectives.carrier import Carrier, State, dense
+from pathsearch.objectives.carrier import Carrier
+from pathsearch.objectives.tensors import State, strided
 
 PROBE = 6  # what a seed is for
 SPREAD = 0.3  # of weights around the untrained ones, in units of a layer's usual scale
-CLOSE = 1e-5  # outputs that differ by less of their largest element are one output: kernels of GPUs add in any order
+CLOSE = 1e-5  # of the largest element: outputs that differ by less count as equal, for GPUs add in any order
 
 
 class Seen(NamedTuple):
@@ -26,14 +27,14 @@ class Seen(NamedTuple):
 
 
 class Probe:
-    """A network at weights that are nowhere special: a layer that starts at zero hides all that is before it."""
+    """A network at weights near its untrained ones: not at these, where a layer of zeros would hide those before it."""
 
     def __init__(self, carrier: Carrier, inputs: Tensor) -> None:
         self.carrier, self.inputs = carrier, inputs
-        parts = [parameter.detach() for parameter in carrier.trained.values()]
-        self.weights = torch.cat([_near(part, seed).reshape(-1) for seed, part in enumerate(parts)])
+        flat, trained = carrier.coordinates.flat, carrier.trained
+        self.weights = flat({name: _near(each.detach(), seed) for seed, (name, each) in enumerate(trained.items())})
         if not self.look(carrier.made).outputs.isfinite().all():
-            self.weights = torch.cat([part.reshape(-1) for part in parts])
+            self.weights = flat(trained)
 
     def look(
         self,
@@ -43,9 +44,10 @@ class Probe:
         dtype: torch.dtype | None = None,
         half: bool = False,
     ) -> Seen:
-        """A pass over all examples or half of them. Raises PathsearchError where the network fails.
+        """A pass over all examples, or half of them. Raises PathsearchError where the network fails.
 
-        `layers` None is training mode, else evaluation mode but for them; dtype None is the network's own.
+        layers: None for training mode, else evaluation mode with these layers in training mode. dtype: None for the
+        network's own.
         """
         inputs = self.inputs[: len(self.inputs) // 2] if half and len(self.inputs) > 3 else self.inputs
         weights = self.weights
@@ -53,7 +55,7 @@ class Probe:
             inputs, weights = _wide(inputs, dtype), weights.to(dtype)
             state = {name: _wide(each, dtype) for name, each in state.items()}
         carrier = self.carrier
-        mode = nullcontext() if layers is None else carrier.measuring(layers)
+        mode = nullcontext() if layers is None else carrier.evaluating(layers)
         with torch.no_grad(), carrier.holding(weights, state), mode, carrier.user_code(seed) as drawn:
             outputs = carrier.module(carrier.given(inputs))
             if not isinstance(outputs, Tensor):
@@ -63,14 +65,12 @@ class Probe:
             return Seen(outputs.detach(), carrier.written(), drawn())
 
     def stateless(self) -> bool:
-        """Whether the network does the same with tensors that are not its own in place of its parameters."""
+        """Whether the network works with other tensors in place of its own parameters, as vmap needs it."""
         carrier = self.carrier
         wanted = self.look(carrier.made).outputs
-        sizes = [each.numel() for each in carrier.trained.values()]
-        parts = zip(carrier.trained.items(), self.weights.clone().split(sizes))
-        copies = {name: part.view(each.shape) for (name, each), part in parts}
-        copies.update({name: each.clone() for name, each in carrier.made.items()})
-        other = torch.zeros_like(self.weights)  # which the module's own are meanwhile
+        parts = carrier.coordinates.parts(self.weights.clone())
+        copies = {**dict(zip(carrier.trained, parts)), **{name: each.clone() for name, each in carrier.made.items()}}
+        other = torch.zeros_like(self.weights)  # the module's own parameters meanwhile
         try:
             with torch.no_grad(), carrier.holding(other, carrier.made), carrier.user_code(0):
                 return not differ(functional_call(carrier.module, copies, (carrier.given(self.inputs),)), wanted)
@@ -79,8 +79,8 @@ class Probe:
 
 
 def differ(a: Tensor, b: Tensor) -> bool:
-    """Whether outputs are others, by more than the order of additions may make."""
-    a, b = dense(a).detach(), dense(b).detach()
+    """Whether outputs differ by more than another order of additions can make."""
+    a, b = strided(a).detach(), strided(b).detach()
     if a.shape != b.shape:
         return True
     scale = float(b.abs().nan_to_num().max()) if b.numel() else 0.0

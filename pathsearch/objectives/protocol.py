@@ -18,7 +18,7 @@ class Objective(Protocol):
     stochastic: bool
     """Whether `loss` depends on its key."""
     metrics: tuple[str, ...]
-    """Names of what `measure` returns; the first one is the loss whose saddle is sought."""
+    """Names of what `measure` returns; the search is for the saddle of the first one."""
     table: list[tuple[str, tuple[int, ...]]]
     """Names and shapes of the parameters, in the order of the vector."""
 
@@ -29,17 +29,17 @@ class Objective(Protocol):
         """The loss [] that is minimised and its gradient [size]."""
 
     def measure(self, weights: torch.Tensor) -> dict[str, float]:
-        """Every metric, exactly, on all there is to measure on."""
+        """Every metric, exactly, on all data."""
 
     def predictions(self, weights: torch.Tensor) -> NDArray[np.int64] | None:
         """Predicted classes of the test set, or None."""
 
     def initial(self, seed: int) -> torch.Tensor:
-        """Untrained weights from a seed; raises PathsearchError where there is no such thing."""
+        """Untrained weights from a seed; raises PathsearchError where the objective has none."""
 
 
 def remarked(objective: Objective) -> list[str]:
-    """Lines worth telling the user that an objective has kept since this was last asked, if it keeps any."""
+    """The lines for the user that an objective has kept since the last call; empty where it keeps none."""
     kept: list[str] = getattr(objective, "remarks", [])
     lines = list(kept)
     kept.clear()

@@ -1,4 +1,4 @@
-"""Random numbers that follow from a seed while code of others runs, whichever global generator it draws from."""
+"""Seeds all global generators of random numbers while code of others runs, and puts them back."""
 
 import ctypes
 import random
@@ -13,19 +13,20 @@ from numpy.random.mtrand import get_bit_generator, set_bit_generator
 MT19937_BYTES = 2500  # 624 words of state and the place in them
 
 _untouched: tuple[Any, bytes] | None = None
-"""numpy's generator as it was last put back, with no normal number drawn ahead."""
+"""numpy's generator and its state when it was last put back with no normal number drawn ahead."""
 
 _spare: list[Any] = []
-"""Generators that take its place, one for each `seeded` inside another."""
+"""Generators that take its place; where one `seeded` is inside another, each has its own."""
 
 
 @contextmanager
 def seeded(seed: int, device: torch.device, foreign: bool = True) -> Iterator[Callable[[], bool]]:
-    """Seed torch, `random` and `numpy.random`; their generators are as they were afterwards.
+    """Seed torch, `random` and `numpy.random` for the time of a block; afterwards they are as they were before.
 
-    torch: the CPU's generator and, for a CUDA device, its own. Not torch.manual_seed: where CUDA has not started yet
-    it keeps a note, with a traceback, of every call. foreign: whether code that is not this program's own runs, which
-    may draw from the others too. Gives a function that tells whether anything was drawn, and seeds anew.
+    Of torch these are the CPU's generator and, for a CUDA device, the device's. torch.manual_seed will not do: where
+    CUDA has not started yet, it keeps a note, with a traceback, of every call. foreign: whether a user's code runs,
+    which may draw from `random` and `numpy.random`, too. Gives a function that tells whether anything was drawn, and
+    seeds anew.
     """
     generators = [torch.default_generator]
     if device.type == "cuda":
@@ -60,10 +61,10 @@ def seeded(seed: int, device: torch.device, foreign: bool = True) -> Iterator[Ca
 
 @contextmanager
 def _others_kept() -> Iterator[None]:
-    """The generators of `random` and `numpy.random` are as they were afterwards.
+    """Put the generators of `random` and `numpy.random` back afterwards.
 
-    numpy's is exchanged as a whole, which takes a microsecond where reading and writing its state take two hundred.
-    The exchange loses a normal number drawn ahead, so the state is read once after every use from outside.
+    numpy's generator is exchanged as a whole: that takes one microsecond, reading and writing its state two hundred.
+    The exchange loses a normal number that was drawn ahead, so the state is read once after others have used it.
     """
     global _untouched
     python = random.getstate()
@@ -86,7 +87,7 @@ def _others_kept() -> Iterator[None]:
 
 
 def _bytes(generator: Any) -> bytes:
-    """The state of an MT19937 generator; nothing of another kind's."""
+    """The state of an MT19937 generator; empty for other kinds."""
     if not isinstance(generator, np.random.MT19937):
         return b""
     return ctypes.string_at(generator.ctypes.state_address, MT19937_BYTES)

@@ -1,4 +1,4 @@
-"""A loss that only takes time, standing in for a GPU: what is left of a step is coordination."""
+"""A loss that only takes time, in place of a GPU: the rest of a step is coordination."""
 
 import time
 
@@ -9,7 +9,7 @@ from pathsearch.objectives.function import FunctionObjective
 
 
 class SleepObjective(FunctionObjective):
-    """Sleeps `seconds` for each gradient; weights lie in a bowl along the first of them."""
+    """Sleeps `seconds` for each gradient; the loss is the square of the first weight."""
 
     def __init__(self, size: int, seconds: float, dtype: torch.dtype, device: torch.device) -> None:
         super().__init__(lambda weights: weights[0] ** 2, size, dtype, device)

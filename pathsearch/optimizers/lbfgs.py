@@ -56,7 +56,7 @@ class Lbfgs(Settings):
                 slots.append(last)
                 assign[f"change{last}"] = y
                 scale = dot(s, y) / dot(y, y)
-            # a force has no energy to descend by; that it swells tells that the step went beyond what is known
+            # a band's force has no energy to compare: where it grows much, the step went beyond what the pairs know
             if strength > WORSE * whole_norm(before, gram):
                 pairs, slots, cap, scale = [], [], cap and CUT * cap, scale and CUT * scale
             elif cap is not None and longest is not None:

@@ -12,12 +12,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from pathsearch import report
+from pathsearch.atomic import advice, reason, replacing
 from pathsearch.errors import PathsearchError
 from pathsearch.files import expanded
 from pathsearch.plots import panels
 from pathsearch.plots.around import plane, why_no_plane
 from pathsearch.storage import Run
-from pathsearch.storage.atomic import advice, reason, replacing
 
 Panel = tuple[Callable[[Run, Axes], None], Callable[[Run], str | None]]
 """What draws it, and what says why it cannot be drawn of a run, None where it can."""

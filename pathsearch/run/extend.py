@@ -1,4 +1,4 @@
-"""A run with more steps, or a smaller tolerance, from what it keeps of itself."""
+"""A run that goes on with more steps or a smaller tolerance."""
 
 import os
 from pathlib import Path

@@ -10,7 +10,7 @@ from pathsearch.errors import PathsearchError, complain
 
 
 def finish(found: storage.Run) -> None:
-    """Print a run's table, draw it beside its file. A picture that fails is said: the run itself is kept."""
+    """Print a run's table and draw its picture; where that fails, say so: the run itself is kept."""
     say(found)
     picture = found.file.with_name("path.png")
     storage.sweep(picture)

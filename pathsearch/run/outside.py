@@ -1,7 +1,7 @@
 """What a run takes from files that are not its own: endpoints, and the modules that import strings name.
 
-Of a module the hash is that of its own file, of a package that of its `__init__.py`: what these import is not looked
-at. Nothing is imported to find it.
+A module's hash is that of its own file, a package's that of its `__init__.py`; what they import does not count.
+Nothing is imported to find them.
 """
 
 import hashlib
@@ -22,9 +22,8 @@ Outside = dict[str, list[str]]
 
 
 def outside(config: dict[str, Any], folder: Path) -> Outside:
-    """What is there now of what a configuration names; files are looked for here, and in `folder`, the configuration's.
-
-    What cannot be found has no entry.
+    """What a configuration names, as it is now. Files lie here, or in `folder`, the configuration's; one that is not
+    found has no entry.
     """
     found: Outside = {}
     points = config.get("endpoints") or {}
@@ -48,7 +47,7 @@ def outside(config: dict[str, Any], folder: Path) -> Outside:
 
 
 def changed(kept: Outside, now: Outside) -> list[str]:
-    """What is no longer what it was, in words; what is gone does not count."""
+    """What has changed, in words; what is gone does not count."""
     return [f"{option} ({name})" for option, (name, value) in now.items() if value != kept.get(option, ["", value])[1]]
 
 
@@ -94,7 +93,7 @@ def _source(module: str, folder: Path) -> Path | None:
     spec = None
     for n, part in enumerate(module.split(".")):
         try:
-            # by its last name: by the whole one it would look for the package among those that are imported
+            # by its last name: the whole one is searched for only among packages that are imported
             spec = PathFinder.find_spec(part, places) or (None if n else find_spec(part))
         except (ImportError, ValueError):
             return None

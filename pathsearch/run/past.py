@@ -1,4 +1,4 @@
-"""What is there of a run already, and whether it is the one that is asked for; looked at before anything is opened."""
+"""What a run's folder holds already, and whether that is the run asked for. Torch is not needed for it."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +15,11 @@ ELSEWHERE = "name another folder with --out, or move this one away"
 
 
 def past(file: Path, settings: RunSettings, folder: Path, stretch: bool = False) -> storage.Run | None:
-    """What is kept in `file` of the run with these settings; None where nothing is. `folder` is the configuration's.
+    """The run that `file` holds, if it is the one with these settings; None where there is no file.
 
-    The last stage may have more steps, or a smaller tolerance, than what is kept: see `beyond`. stretch: also where
-    its learning rates follow from the number of steps. Raises PathsearchError where the file holds another run or is
-    damaged, and where what it came from is no longer the same.
+    `folder` is the configuration's. The last stage may have more steps, or a smaller tolerance, than what is kept: see
+    `beyond`. stretch: also where its learning rates follow from the number of steps. Raises PathsearchError where the
+    file holds another run or is damaged, and where what it came from is no longer the same.
     """
     if not file.exists():
         return None
@@ -66,7 +66,7 @@ def beyond(kept: storage.Run, settings: RunSettings) -> bool:
 
 
 def rates(kept: storage.Run, settings: RunSettings) -> str:
-    """What is to be said of the learning rates of a run that goes beyond what is kept of it; empty where they stay."""
+    """A warning that learning rates change where a run goes beyond its old last step; empty where they stay."""
     old, new = _last(_before(kept)), _last(settings)
     schedule = _stretched(_before(kept), settings, kept)
     if not schedule or old is None or new is None:
@@ -75,7 +75,7 @@ def rates(kept: storage.Run, settings: RunSettings) -> str:
 
 
 def _before(kept: storage.Run) -> RunSettings:
-    """The settings a run was made with; options that it did not know have their defaults."""
+    """The settings a run was made with; options that its program did not have get their defaults."""
     config = {key: value for key, value in kept.config.items() if key not in UNCOMPARED}
     try:
         return validated(config, "its configuration")
@@ -123,7 +123,7 @@ def _stretched(old: RunSettings, new: RunSettings, kept: storage.Run) -> str:
 
 
 def _of_all_cycles(old: RunSettings, new: RunSettings, kept: storage.Run) -> str:
-    """What to do where steps are those of several stages, of which only the last can go on."""
+    """Advice where `steps` belong to several stages: only the last one can go on."""
     if len(_stages(old)) < 2 or new.steps <= old.steps or not _longer(old, new.model_copy(update={"steps": old.steps})):
         return ""
     return (

@@ -1,4 +1,4 @@
-"""Where a run's work is done: the device and the holder that `auto` comes to."""
+"""Where a run works: the device and the holder that `auto` stands for."""
 
 import os
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ import torch
 
 from pathsearch.holders import HolderSettings
 from pathsearch.methods import Train
-from pathsearch.methods.stages import lengths
+from pathsearch.methods.stages import pivot_counts
 from pathsearch.objectives import SURFACES, CallableSettings, NetworkSettings
 from pathsearch.optimizers import DETERMINISTIC
 from pathsearch.run import endpoints
 from pathsearch.run.settings import RunSettings
-from pathsearch.search import moving
+from pathsearch.search import moving_pivots
 
 FEW = 100_000  # weights of a function up to which a CPU is done before a GPU has begun
 MAIL = 0.5  # of a gradient: what a step takes longer where its points and pivots lie on several devices
@@ -53,7 +53,7 @@ class Place:
 
 
 def size(settings: RunSettings, folder: Path) -> int | None:
-    """How many weights a function has, which only its endpoints tell; None for a network, which knows it itself."""
+    """How many weights a function has: its endpoints tell. None for a network, which knows its own."""
     if isinstance(settings.objective, NetworkSettings):
         return None
     if isinstance(settings.objective, CallableSettings):
@@ -106,13 +106,11 @@ def first_pivots(settings: RunSettings) -> int:
 
 
 def gradients(settings: RunSettings) -> list[tuple[int, int]]:
-    """How many steps each stage has, and how many gradients are worked out in one; of a run without stages, what it
-    measures.
-    """
+    """Steps of each stage, and gradients in one of them; a run without stages counts the points that it measures."""
     stages = settings.method.stages(settings.optimizer, settings.steps, settings.tolerance)
     steps = []
-    for stage, pivots in zip(stages, lengths(stages, first_pivots(settings))):
+    for stage, pivots in zip(stages, pivot_counts(stages, first_pivots(settings))):
         fixed = isinstance(stage.optimizer, DETERMINISTIC)
-        sample = stage.method.sample(pivots, moving(stage, pivots), 0, 0, fixed)
+        sample = stage.method.sample(pivots, moving_pivots(pivots), 0, 0, fixed)
         steps.append((stage.steps, int(np.count_nonzero(sample.back.any(axis=1)))))
     return steps or [(1, settings.measure.points)]

@@ -27,7 +27,7 @@ from pathsearch.run.recipe import Recipe
 from pathsearch.run.settings import Asked, RunSettings, Trained
 from pathsearch.run.stop import Stop
 from pathsearch.run.versions import writer
-from pathsearch.search import State, Step, moving, search
+from pathsearch.search import State, Step, moving_pivots, search
 from pathsearch.storage.history import History, before
 
 RETRIES = 3  # losses of vectors one after another without getting further
@@ -87,7 +87,7 @@ class _Session:
         settings, folder = self.settings, self.config_folder
         size = placement.size(settings, folder)
         self.place = placement.placed(settings, size)
-        # the coordinator of a cluster needs no GPU: it sees no more of a vector than a checkpoint's row
+        # the coordinator of a cluster needs no GPU: it sees vectors only at a checkpoint, one at a time
         device = self.place.device if self.place.holder == "serial" else "cpu"
         recipe = Recipe(settings, size, device, folder.resolve(), Path.cwd())
         self.objective = recipe.open()
@@ -114,7 +114,7 @@ class _Session:
                 self._measure(self._search(state))
                 return storage.read(self.file)
             except HolderLost as error:
-                self._heed("the loss of an actor")  # which the same signal may have ended
+                self._raise_if_stopped("the loss of an actor")  # which the same signal may have ended
                 lost = 1 if self.reached > furthest else lost + 1
                 if lost > RETRIES:
                     raise PathsearchError(f"{error}, {lost} times without getting further; {self._kept()}") from error
@@ -182,12 +182,12 @@ class _Session:
         return state
 
     def _moving(self, state: State) -> tuple[list[int], tuple[str, ...]]:
-        """The pivots that the optimiser has vectors of, and which: of a search that is over, those of its last step."""
+        """Pivots that have optimiser states, and the names of these; after the search, those of its last step."""
         at = state if state.begun else self.last
         if at is None or at.stage >= len(self.stages):
             return [], ()
         stage = self.stages[at.stage]
-        return moving(stage, state.pivots), stage.optimizer.state_names()
+        return moving_pivots(state.pivots), stage.optimizer.state_names()
 
     def _where(self) -> str:
         """Where the vectors are, and why there if that was left open."""
@@ -202,7 +202,7 @@ class _Session:
             if self._pause() or due:
                 # before the row of this step is added: a run that continues from here takes the step again
                 self._save(step.state, "running")
-            self._heed(f"step {step.state.step} of {step.stage.name}")
+            self._raise_if_stopped(f"step {step.state.step} of {step.stage.name}")
             self.history.add(step)
             self.watcher.step(step)
             self.reached = max(self.reached, (step.state.moves, 0))
@@ -213,7 +213,7 @@ class _Session:
         return state
 
     def _steps(self, state: State) -> Iterator[Step]:
-        """The search; what ends it for good says where its last state is."""
+        """The search; an error that ends it says where its last state is kept."""
         try:
             yield from search(self.holder, self.stages, state, self.settings.seed, self.objective.stochastic)
         except HolderLost:
@@ -221,7 +221,7 @@ class _Session:
         except PathsearchError as error:
             raise PathsearchError(f"{error}; {self._kept()}") from error
 
-    def _heed(self, where: str) -> None:
+    def _raise_if_stopped(self, where: str) -> None:
         if self.stop.number is not None:
             raise Interrupted(
                 f"stopped by {self.stop.reason} at {where}: kept in {self.file}; "
@@ -238,7 +238,7 @@ class _Session:
         )
 
     def _pass_on(self) -> None:
-        """Log what this process's objective has to say; actors' ones come by the holder."""
+        """Log the remarks of this process's objective; the holder passes on those of actors."""
         for line in remarked(self.objective):
             self.watcher.log(line)
 
@@ -248,7 +248,7 @@ class _Session:
         self.reached = max(self.reached, (self.reached[0], len(self.points)))
         if self._pause():
             self._save(state, "running")
-        self._heed("measuring")
+        self._raise_if_stopped("measuring")
 
     def _measure(self, state: State) -> None:
         if isinstance(self.settings.method, Train):
@@ -347,7 +347,7 @@ def _first_guess(settings: RunSettings, objective: Objective, folder: Path, used
 
 @contextmanager
 def _device_faults(kept: Callable[[], str]) -> Iterator[None]:
-    """Say the failure of a device as what it is: this process can use it no more, another one may."""
+    """Raise MachineLost where a device failed: this process can use it no more, another one may."""
     try:
         yield
     except Exception as error:

@@ -10,7 +10,7 @@ import ray
 import torch
 from ray.exceptions import RayError
 
-from pathsearch.errors import Interrupted, PathsearchError, one_line
+from pathsearch.errors import Interrupted, MachineLost, PathsearchError, one_line
 from pathsearch.holders.ray import cluster
 from pathsearch.holders.settings import HolderSettings
 from pathsearch.locks import alone
@@ -81,7 +81,11 @@ def _trained(minimum: Minimum, folder: Path, here: Path, threads: int) -> str:
             os.environ["CUDA_VISIBLE_DEVICES"] = ""
         torch.set_num_threads(threads)  # bits depend on it
         with signals() as stop, alone(minimum.folder, lambda: None), display(minimum.folder / "run.log") as watcher:
-            session.carry_out(Asked(minimum.settings, folder), minimum.folder, watcher, stop, {})
+            try:
+                session.carry_out(Asked(minimum.settings, folder), minimum.folder, watcher, stop, {})
+            except MachineLost as error:
+                watcher.log(one_line(error))
+                os._exit(error.status)  # a fresh process may use the device: Ray tries again
     except PathsearchError as error:
         return one_line(error)
     return ""
@@ -92,7 +96,7 @@ def _ended(reference: Any) -> str:
     try:
         said: str = ray.get(reference)
     except RayError as error:
-        return f"its worker was lost {RETRIES + 1} times ({one_line(error)})"
+        return f"its worker was lost {RETRIES + 1} times, run.log there may say why ({one_line(error)})"
     return said
 
 

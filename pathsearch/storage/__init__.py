@@ -1,6 +1,6 @@
 """The file a run is kept in."""
 
-from pathsearch.storage.atomic import sweep
+from pathsearch.atomic import sweep
 from pathsearch.storage.layout import Arrays, Kept, Rows
 from pathsearch.storage.reader import Run, Stored, is_run, read, read_buffers, read_vectors, stored
 from pathsearch.storage.seal import FORMAT_VERSION

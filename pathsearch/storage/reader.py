@@ -12,10 +12,10 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from pathsearch.atomic import reason
 from pathsearch.errors import PathsearchError, one_line
 from pathsearch.files import expanded
 from pathsearch.storage import version1
-from pathsearch.storage.atomic import reason
 from pathsearch.storage.layout import TEXTS, Arrays, Attributes
 from pathsearch.storage.seal import DAMAGED, FORMAT, FORMAT_VERSION, begins, checked, hdf5
 

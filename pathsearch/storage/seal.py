@@ -52,9 +52,8 @@ def checked(file: BinaryIO) -> int:
         version, whole = 1, block == _first(_checksum(file, [(USER_BLOCK, size)]))
     else:
         version, end = 2, int(found[3])
-        whole = int(found[2]) == size and USER_BLOCK <= end <= size
         # the list is believed once its own checksum is right
-        whole = whole and _checksum(file, [(end, size)]) == int(found[4], 16)
+        whole = _checksum(file, [(end, size)]) == int(found[4], 16)
         whole = whole and block == _block(file, _listed(file, end), end, size)
     if not whole:
         raise ValueError(DAMAGED)

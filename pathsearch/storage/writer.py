@@ -12,8 +12,8 @@ from typing import Any
 import h5py
 from numpy.typing import NDArray
 
+from pathsearch.atomic import NO_ROOM, advice, reason, replacing, synced
 from pathsearch.errors import PathsearchError
-from pathsearch.storage.atomic import NO_ROOM, advice, reason, replacing, synced
 from pathsearch.storage.layout import TEXTS, Attributes, Groups, Kept, Rows, axes
 from pathsearch.storage.seal import FORMAT, FORMAT_VERSION, USER_BLOCK, hdf5, seal
 

@@ -173,7 +173,10 @@ WRONG = {
         ["rnu"],
         "no command 'rnu' (did you mean 'run'?): there are run, show, plot, configs, options,",
     ),
-    "another option": (["run", "--otu", "x"], "no option '--otu' (did you mean '--out'?): there are --out, --help"),
+    "another option": (
+        ["run", "--otu", "x"],
+        "no option '--otu' (did you mean '--out'?): there are --out, --minima, --help",
+    ),
     "a number too small": (["bench", "--rounds", "0"], "--rounds: give a whole number at least 1; -h says"),
     "no number": (["submit", "--nodes", "many"], "--nodes: give a whole number"),
     "nothing to show": (["show"], "missing argument 'RUN'; -h says what there is"),

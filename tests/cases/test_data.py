@@ -16,7 +16,7 @@ from pathsearch.objectives.network import NetworkObjective
 from pathsearch.run import config
 from pathsearch.run.recipe import Recipe
 from tests.commands import pathsearch
-from tests.objectives.test_pictures import write_idx
+from tests.objectives.data.test_torchvision import write_idx
 
 RUN = """
 objective: {name: network, model: "net:Net", data: digits, batch: 20}

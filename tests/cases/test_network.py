@@ -93,11 +93,11 @@ def test_case_08_frozen(write):
     pathsearch("run", "run.yaml", "--out", "runs/x", cwd=folder)
     import net
 
-    kept, made = storage.read("runs/x"), net.Net()
+    kept, shared, made = storage.read("runs/x"), storage.read_buffers("runs/x"), net.Net()
     assert kept.groups["parameters"]["name"].tolist() == ["head.1.weight", "head.1.bias"]
     assert kept.shape[1] == 24 * 10 + 10
     for name in ("backbone.weight", "backbone.bias"):
-        np.testing.assert_array_equal(kept.groups["buffers"][name], made.state_dict()[name])
+        np.testing.assert_array_equal(shared[name], made.state_dict()[name])
     # a run's path is an endpoint for the next, with what is frozen
     pathsearch("run", "run.yaml", "endpoints.start=runs/x", "endpoints.end=runs/x", "--out", "runs/y", cwd=folder)
     for seed, name in ((7, "a"), (7, "b"), (8, "c")):
@@ -183,7 +183,8 @@ def test_case_11_spectral(write, norm, buffer):
             def forward(self, x): return self.b(torch.relu(self.a(torch.flatten(x, 1))))
     """)
     refused = pathsearch("run", "run.yaml", "--out", "runs/x", cwd=folder, status=1)
-    (line,) = refused.stderr.splitlines()
+    trains, line = refused.stderr.splitlines()
+    assert trains.startswith("trains runs/minima/")
     assert f"buffer '{buffer}" in line
     assert "belongs to spectral norm" in line
     assert "use weight_norm, or fold the norm into the weights" in line
@@ -251,7 +252,7 @@ def test_case_25_measure_memory(write):
     """)
     pathsearch("run", "run.yaml", "--out", "runs/a", cwd=folder)
     line = "measuring 125 examples at once: 500 did not fit in memory"
-    assert (folder / "runs/a/run.log").read_text().count(line) == 1
+    assert (folder / "runs/a/run.log").read_text().count(line) == 3  # once a network: two minima, then the path's
     network = opened()
     assert len(network.predictions(network.initial(0))) == 359
     assert remarked(network) == [line]

@@ -13,7 +13,6 @@ def test_a_file_is_put_in_place_and_no_link_is_followed(tmp_path):
     theirs = tmp_path / "theirs"
     theirs.write_text("theirs")
     file = tmp_path / "own"
-    (tmp_path / f".own.{os.getpid()}.tmp").symlink_to(theirs)
     file.symlink_to(theirs)
     textfiles.write(file, "mine")
     assert (file.read_text(), file.is_symlink()) == ("mine", False)

@@ -29,9 +29,9 @@ RATES = {"muller-brown": (1e-4, 1e-2)}
 BANDS = {
     "neb, springs, climbing": lambda k: Neb(images=8, spring=k, climb=True),
     "neb, re-spaced, climbing": lambda k: Neb(images=8, spring="inf", climb=True),
-    "neb, springs": lambda k: Neb(images=20, spring=k),
-    "neb, re-spaced": lambda k: Neb(images=20, spring="inf"),
-    "string": lambda k: String(images=20),
+    "neb, springs": lambda k: Neb(images=10, spring=k),
+    "neb, re-spaced": lambda k: Neb(images=10, spring="inf"),
+    "string": lambda k: String(images=10),
     "autoneb": lambda k: AutoNeb(
         spring="inf", cycles=[{"insert": {"rule": "equal", "count": 5}}, {"insert": {"rule": "highest"}}, LAST]
     ),
@@ -59,7 +59,7 @@ def test_bands_find_the_saddle(name, band, optimizer):
     saddle = measured_path(holder, "polygon", holder.inner_products(), 61, 1e-9).metrics["loss"].max()
     # a chain of straight segments cuts corners: it lies above the valley by the square of their length
     spread = max(1.0, abs(SADDLES[name])) if name != "muller-brown" else 106.0
-    assert saddle == pytest.approx(SADDLES[name], abs=0.02 * spread)
+    assert saddle == pytest.approx(SADDLES[name], abs=0.005 * spread)
     assert saddle >= SADDLES[name] - 1e-9
 
 
@@ -96,7 +96,7 @@ def mean_loss(name, curve, bends, samples):
 @pytest.mark.parametrize("name", SADDLES)
 def test_curves_minimise_their_mean_loss(name, kind, optimizer):
     """No bend point can be moved, by another program's minimiser, to a lower mean loss nearby."""
-    bends, samples = 2, 24
+    bends, samples = 2, 12
     method = Curve(name=kind, bends=bends, samples=samples)
     # an even number of samples and a bent guess keep the circle off its singular point
     holder, steps = searched(surface(name), chain_of(name), method.stages(optimizer, 3000, 1e-5))

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.utils import parametrizations, prune
 
 from pathsearch.objectives.data import Data, Split
+from pathsearch.objectives.models import MODELS
 from pathsearch.objectives.network import NetworkObjective
 from pathsearch.objectives.tasks import TASKS
 
@@ -57,6 +58,28 @@ def by_torch(make, weights):
 
 def layers(*between, inputs=192, width=8):
     return nn.Sequential(nn.Flatten(), nn.Linear(inputs, width), *between, nn.Linear(width, 4))
+
+
+def cnn(norm=True):
+    return MODELS["cnn"](shape=(3, 8, 8), outputs=4, norm=norm)
+
+
+class Odd(nn.Module):
+    """Tied weights, a parameter nobody uses, an integer buffer, dropout."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(192, 192)
+        self.second = nn.Linear(192, 192)
+        self.second.weight = self.first.weight
+        self.unused = nn.Parameter(torch.ones(3))
+        self.drop = nn.Dropout(0.5)
+        self.head = nn.Linear(192, 4)
+        self.register_buffer("calls", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, x):
+        self.calls += 1
+        return self.head(self.drop(self.second(self.first(x.flatten(1)).relu())))
 
 
 class Norm(nn.Module):

@@ -1,6 +1,6 @@
 """A network objective against plain torch on the same module."""
 
-import copy
+import random
 
 import numpy as np
 import pytest
@@ -10,32 +10,13 @@ from torch import nn
 
 from pathsearch.errors import PathsearchError
 from pathsearch.numerics.seeds import Key
-from pathsearch.objectives.data import Data, Digits, Moons, Split, checked
-from pathsearch.objectives.models import MODELS
-from pathsearch.objectives.tasks import TASKS
-from tests.objectives.networks import DATA, images, objective, scaled
+from tests.objectives import networks
+from tests.objectives.networks import AS_TORCH, DATA, Odd, cnn, objective, scaled
+
+KEY = Key(0, 0)
 
 
-def cnn(norm=True):
-    return MODELS["cnn"](shape=(3, 8, 8), outputs=4, norm=norm)
-
-
-class Odd(nn.Module):
-    """Tied weights, a parameter nobody uses, an integer buffer, dropout."""
-
-    def __init__(self):
-        super().__init__()
-        self.first = nn.Linear(192, 192)
-        self.second = nn.Linear(192, 192)
-        self.second.weight = self.first.weight
-        self.unused = nn.Parameter(torch.ones(3))
-        self.drop = nn.Dropout(0.5)
-        self.head = nn.Linear(192, 4)
-        self.register_buffer("calls", torch.zeros((), dtype=torch.int64))
-
-    def forward(self, x):
-        self.calls += 1
-        return self.head(self.drop(self.second(self.first(x.flatten(1)).relu())))
+STRANGE = pytest.mark.filterwarnings("ignore:.*weight_norm.*:FutureWarning")
 
 
 @pytest.mark.parametrize("norm", [True, False])
@@ -64,62 +45,6 @@ def test_gradient_is_a_finite_difference():
     assert float(gradient @ direction) == pytest.approx(float((ahead - back) / 2e-6), rel=1e-6)
 
 
-def test_measures_with_batch_norm_reestimated_over_the_whole_training_set():
-    found = objective(lambda: cnn(True), decay=0.01)
-    weights = found.initial(5)
-    module = cnn(True).double()
-    nn.utils.vector_to_parameters(weights, module.parameters())
-    for part in module.modules():
-        if isinstance(part, nn.BatchNorm2d):
-            part.momentum = None
-            part.reset_running_stats()
-    with torch.no_grad():
-        module.train()(scaled(DATA.train))  # one chunk: 70 examples
-        module.eval()
-        measured = found.measure(weights)
-        for name, split in (("train", DATA.train), ("test", DATA.test)):
-            outputs = module(scaled(split))
-            loss = F.cross_entropy(outputs, split.targets)
-            assert measured[f"{name}_loss"] == pytest.approx(float(loss), rel=1e-10)
-            error = (outputs.argmax(1) != split.targets).double().mean()
-            assert measured[f"{name}_error"] == pytest.approx(float(error), rel=1e-12)
-        np.testing.assert_array_equal(found.predictions(weights), outputs.argmax(1))
-    square = float((weights**2).sum())
-    assert measured["train_loss_l2"] - measured["train_loss"] == pytest.approx(0.005 * square, rel=1e-9)
-
-
-def test_running_statistics_do_not_leak_from_one_evaluation_to_the_next():
-    found = objective(lambda: cnn(True))
-    a, b = found.initial(0), found.initial(1)
-    first = found.measure(a)
-    found.loss_and_gradient(b, Key(0, 0))
-    found.measure(b)
-    assert found.measure(a) == first
-    for name, buffer in found.module.named_buffers():
-        torch.testing.assert_close(buffer, found.buffers[name], rtol=0, atol=0)
-
-
-def test_an_endpoint_can_be_measured_with_its_own_statistics():
-    found = objective(lambda: cnn(True))
-    weights = found.initial(0)
-    own = {name: b.numpy() + 1 for name, b in found.buffers.items() if name.endswith("running_mean")}
-    assert found.measure_with(weights, own)["test_loss"] != found.measure(weights)["test_loss"]
-    again = found.measure_with(weights, {name: b.numpy() for name, b in found.reestimated(weights).items()})
-    assert again == found.measure(weights)
-
-
-def test_tied_parameters_count_once_and_buffers_are_no_coordinates():
-    found = objective(Odd)
-    assert found.size == 192 * 192 + 2 * 192 + 3 + 192 * 4 + 4
-    loss, gradient = found.loss_and_gradient(found.initial(0), Key(0, 0))
-    assert torch.isfinite(loss)
-    offset = [name for name, _ in found.table].index("unused")
-    start = sum(found.sizes[:offset])
-    assert (gradient[start : start + 3] == 0).all()
-    shared = gradient[: 192 * 192].reshape(192, 192)
-    assert float(shared.abs().sum()) > 0
-
-
 def test_dropout_is_a_function_of_seed_and_step():
     found = objective(Odd)
     assert found.stochastic
@@ -131,135 +56,39 @@ def test_dropout_is_a_function_of_seed_and_step():
     torch.testing.assert_close(torch.get_rng_state(), state, rtol=0, atol=0)
 
 
-class Functional(nn.Module):
-    """Dropout that no module shows."""
+@STRANGE
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
+@pytest.mark.parametrize(
+    "name", ["edited, data", "edited, no_grad", "edited, after", "words", "backbone", "momentum 0"]
+)
+def test_several_at_once_are_as_one_after_another(name):
+    found = objective(AS_TORCH[name], decay=0.1)
+    points = torch.stack([found.initial(seed) for seed in (1, 2)])
+    before = points.clone()
+    losses, gradients = found.losses_and_gradients(points, KEY)
+    torch.testing.assert_close(points, before, rtol=0, atol=0)
+    for point, loss, gradient in zip(points, losses, gradients):
+        wanted, its_gradient = found.loss_and_gradient(point, KEY)
+        assert float(loss) == pytest.approx(float(wanted), rel=1e-9)
+        torch.testing.assert_close(gradient, its_gradient, rtol=1e-7, atol=1e-10)
 
-    def __init__(self):
-        super().__init__()
-        self.head = nn.Linear(192, 4)
 
-    def forward(self, x):
-        return F.dropout(self.head(x.flatten(1)), 0.5, self.training)
-
-
-def test_a_loss_that_draws_is_told_from_one_that_does_not():
-    assert objective(Functional).stochastic
-    assert objective(cnn, batch=10).stochastic
-    assert not objective(cnn).stochastic
+def test_a_network_that_finds_its_parameters_its_own_way_is_left_to_the_loop():
+    found = objective(networks.Listed)
+    with pytest.raises(PathsearchError, match=r"no other holder\.gradients than loop"):
+        found.losses_and_gradients(torch.stack([found.initial(0)]), KEY)
 
 
-def test_mse_on_two_classes_uses_one_output():
-    data = Data(images(classes=2), images(9, classes=2), 2)
-    found = objective(lambda: MODELS["mlp"](shape=(3, 8, 8), outputs=1), data, loss="mse")
+@pytest.mark.parametrize("by", ["random", "numpy", "torch"])
+def test_draws_follow_from_seed_and_step_whichever_generator_they_are_from(by):
+    found = objective(lambda: networks.Drawing(by, always=True))
     weights = found.initial(0)
-    module = MODELS["mlp"](shape=(3, 8, 8), outputs=1).double()
-    nn.utils.vector_to_parameters(weights, module.parameters())
-    outputs = module(scaled(data.test, data.train))[:, 0].detach()
-    measured = found.measure(weights)
-    assert measured["test_loss"] == pytest.approx(float(((outputs - data.test.targets) ** 2).mean()), rel=1e-10)
-    wrong = ((outputs > 0.5).long() != data.test.targets).double().mean()
-    assert measured["test_error"] == pytest.approx(float(wrong))
-
-
-def test_weight_counts_of_the_resnets():
-    counts = {}
-    for name, make in MODELS.items():
-        if name.startswith("resnet"):
-            counts[name] = sum(p.numel() for p in make(shape=(3, 32, 32), outputs=10).parameters())
-    # with the 1,568 batch-norm statistics that the paper's code counted as coordinates: 274,042
-    assert counts["resnet20"] == 272_474
-    plain = MODELS["resnet20"](shape=(3, 32, 32), outputs=10)
-    assert 272_474 + sum(b.numel() for n, b in plain.named_buffers() if "running" in n) == 274_042
-    assert list(counts) == ["resnet8", "resnet20", "resnet32", "resnet44", "resnet56"]
-
-
-@pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("norm", [True, False])
-def test_every_model_runs_with_and_without_batch_norm(name, norm):
-    module = MODELS[name](shape=(3, 16, 16), outputs=5, norm=norm)
-    assert module(torch.randn(2, 3, 16, 16)).shape == (2, 5)
-    norms = [part for part in module.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
-    assert bool(norms) == norm
-
-
-def test_the_module_is_left_as_it_was_made():
-    made = []
-
-    def make():
-        made.append(cnn(True))
-        return made[-1]
-
-    found = objective(make)
-    before = copy.deepcopy(made[0].state_dict())
-    weights = found.initial(1)
-    found.loss_and_gradient(weights, Key(0, 0))
-    found.measure(weights)
-    for name, value in made[0].state_dict().items():
-        torch.testing.assert_close(value.to(before[name].dtype), before[name], rtol=0, atol=0)
-
-
-class Shuffled(nn.Module):
-    """A buffer that is part of the function, and no statistic."""
-
-    def __init__(self):
-        super().__init__()
-        self.head = nn.Linear(192, 4)
-        self.register_buffer("order", torch.randperm(192))
-
-    def forward(self, x):
-        return self.head(x.flatten(1)[:, self.order])
-
-
-def test_an_endpoints_own_buffers_become_the_paths_unless_the_other_has_others():
-    found, other = objective(Shuffled), Shuffled().double()
-    weights = found.flat(dict(other.named_parameters()))
-    found.adopt(dict(other.named_buffers()), "a.pt")
-    outputs = other(scaled(DATA.train))
-    wanted = F.cross_entropy(outputs, DATA.train.targets).item()
-    assert found.measure(weights)["train_loss"] == pytest.approx(wanted, rel=1e-10)
-    assert float(found.loss(weights, Key(0, 0))) == pytest.approx(wanted, rel=1e-10)
-    found.adopt(dict(other.named_buffers()), "b.pt")
-    with pytest.raises(PathsearchError, match=r"buffer 'order' of c\.pt differs"):
-        found.adopt({"order": torch.arange(192)}, "c.pt")
-
-
-BROKEN = {
-    "no parameters": (nn.Flatten, "no parameters"),
-    "one output": (lambda: nn.Sequential(nn.Flatten(), nn.Linear(192, 1)), "1 outputs for 4 classes"),
-    "a picture": (lambda: nn.Conv2d(3, 4, 1), r"must return a tensor of shape \(2, outputs\)"),
-}
-
-
-@pytest.mark.parametrize("case", BROKEN)
-def test_networks_that_cannot_work_are_refused(case):
-    make, says = BROKEN[case]
-    with pytest.raises(PathsearchError, match=says):
-        objective(make)
-
-
-def test_data_are_checked_and_their_classes_made_integers():
-    few = Data(Split(DATA.train.inputs, DATA.train.targets.int()), images(20, 6, seed=5), 4)
-    assert checked(few, TASKS["cross_entropy"]).train.targets.dtype == torch.int64
-    assert checked(few, TASKS["cross_entropy"]).outputs == 6
-    split = DATA.test
-    bad = {
-        "the targets are real": Split(split.inputs, split.targets.float()),
-        "classes run from -1": Split(split.inputs, split.targets - 1),
-        "the test set is empty": Split(split.inputs[:0], split.targets[:0]),
-        "test inputs": Split(split.inputs[:, :, :4], split.targets),
-    }
-    for says, test in bad.items():
-        with pytest.raises(PathsearchError, match=says):
-            checked(Data(DATA.train, test, 4), TASKS["cross_entropy"])
-
-
-def test_what_is_no_module_is_refused():
-    with pytest.raises(PathsearchError, match=r"must make an nn\.Module"):
-        objective(lambda: 3)
-
-
-@pytest.mark.parametrize("kind", [Digits(), Moons(points=50)])
-def test_embedded_data(kind):
-    data = kind.load()
-    assert len(data.test.inputs) == len(data.train.inputs) // 4
-    assert set(data.test.targets.tolist()) == set(range(data.outputs))
+    states = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+    losses = [float(found.loss(weights, key)) for key in (Key(0, 0), Key(0, 1), Key(1, 0))]
+    measured, seen = found.measure(weights), found.predictions(weights)
+    assert (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()) == states
+    random.seed(5), np.random.seed(5), torch.manual_seed(5)
+    assert [float(found.loss(weights, key)) for key in (Key(0, 0), Key(0, 1), Key(1, 0))] == losses
+    assert len(set(losses)) == 3
+    assert found.measure(weights) == measured
+    np.testing.assert_array_equal(found.predictions(weights), seen)

@@ -102,3 +102,35 @@ def test_one_that_fails_is_named_when_the_others_are_done(ray_cluster, tmp_path)
     with ExitStack() as stack, pytest.raises(PathsearchError, match=rf"^{bad.folder}: .*(nan|inf|not finite)"):
         whole.train([bad, good], asked, Path(), Heard(), Stop(), stack)
     assert storage.read(good.folder).state == "finished"
+
+
+FAILS = """
+from pathlib import Path
+from torch import nn
+
+class Net(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Flatten(), nn.Linear(64, 10))
+        self.steps = 0
+
+    def forward(self, x):
+        self.steps += 1
+        if self.steps == 40 and not Path("failed").exists():
+            Path("failed").touch()
+            raise RuntimeError("CUDA error: unspecified launch failure")
+        return super().forward(x)
+"""
+
+
+def test_one_whose_device_fails_goes_on_in_another_process(ray_cluster, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("net.py").write_text(FAILS)
+    objective = {**TINY["objective"], "model": "net:Net"}
+    asked = settings({"name": "ray", "gpus_per_actor": 0}, objective=objective)
+    needed = list(minima.needed(asked, tmp_path, tmp_path / "store").values())
+    with ExitStack() as stack:
+        whole.train(needed, asked, tmp_path, Heard(), Stop(), stack)
+    assert {storage.read(each.folder).state for each in needed} == {"finished"}
+    logs = "".join((each.folder / "run.log").read_text() for each in needed)
+    assert logs.count("the device failed") >= 1
+    assert "continues after" in logs

@@ -3,9 +3,9 @@
 import pytest
 
 from pathsearch import storage
-from pathsearch.errors import Interrupted
+from pathsearch.errors import HolderLost, Interrupted
 from pathsearch.run import versions
-from tests.runs import carried_out
+from tests.runs import Heard, carried_out
 
 RUN = ("two-modes", "measure={points: 3, plane: 0}", "optimizer={name: sgd}", "tolerance=null", "steps=6")
 
@@ -28,3 +28,17 @@ def test_a_process_enters_itself_once_and_leaves_the_earlier_ones(tmp_path, monk
     assert [entry["job"] for entry in found.writers] == [None, "71"]
     assert found.origin == "host b, slurm job 71"
     assert carried_out(*RUN, out="x").writers == found.writers  # a finished run is looked at
+
+
+def test_a_process_that_lost_its_vectors_and_goes_on_is_the_same(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lost = []
+
+    def lose(moves):
+        if moves == 3 and not lost:
+            lost.append(moves)
+            raise HolderLost("an actor is gone")
+
+    found = carried_out(*RUN, "checkpoint.steps=1", out="x", watcher=Heard(at=lose))
+    assert lost == [3]
+    assert len(found.writers) == 1

@@ -111,7 +111,7 @@ def test_no_fsync_of_a_folder(number, tmp_path, monkeypatch):
 
 def test_a_folder_that_cannot_be_opened(tmp_path, monkeypatch):
     refused = failing(errno.EACCES, lambda name, *rest: os.path.isdir(name), os.open)
-    monkeypatch.setattr("pathsearch.storage.atomic.os.open", refused)
+    monkeypatch.setattr("pathsearch.atomic.os.open", refused)
     write(tmp_path)
     assert os.listdir(tmp_path) == ["path.h5"]
 
@@ -167,7 +167,7 @@ def test_folders_that_are_none(folder, said, tmp_path):
 
 def test_a_link_in_the_way_of_the_temporary_file_is_not_followed(tmp_path, monkeypatch):
     (tmp_path / "precious").write_text("kept")
-    monkeypatch.setattr("pathsearch.storage.atomic.secrets.token_hex", lambda count: "0")
+    monkeypatch.setattr("pathsearch.atomic.secrets.token_hex", lambda count: "0")
     (tmp_path / f".path.h5.{os.getpid()}-0.tmp").symlink_to(tmp_path / "precious")
     with pytest.raises(PathsearchError, match="File exists"):
         write(tmp_path)

@@ -10,6 +10,7 @@ import pytest
 
 from pathsearch import plots, report, storage
 from pathsearch.errors import PathsearchError
+from pathsearch.run.extend import extended
 from pathsearch.storage import version1
 from pathsearch.storage.glance import glance
 from tests.runs import carried_out
@@ -136,6 +137,12 @@ def test_options_that_the_old_program_did_not_know_have_their_defaults(tmp_path)
         carried_out(*OLDER, "seed=4", out=folder)
     found = carried_out(*OLDER, out=folder)
     assert (found.state, found.position["moves"], found.config["seed"]) == ("finished", 6, 0)
+
+
+def test_extend_takes_its_configuration(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = extended(copied("two-modes-older", tmp_path / "x"), ["steps=+2"]).settings
+    assert (settings.steps, settings.holder.gradients) == (8, "auto")
 
 
 def test_a_flipped_bit_is_noticed(tmp_path):

@@ -4,7 +4,7 @@ import os
 
 from pathsearch import clusters
 
-# read when Ray is imported: it would print pages on an actor's death, of which `Pool` says what matters in a line
+# read when Ray is imported: it would print pages when an actor dies, where `Pool` says in a line what matters
 os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
 
 with clusters.environment(clusters.LOOPBACK):

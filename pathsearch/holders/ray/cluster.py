@@ -1,4 +1,4 @@
-"""A Ray cluster, and room on it: the user's own or one started for this run; errors that say what to do."""
+"""A Ray cluster, the user's own or one started for this run, and room on it; errors that say what to do."""
 
 import atexit
 import logging
@@ -26,7 +26,7 @@ TRIES = 3  # times that, where actors were lost
 
 
 def join(options: HolderSettings) -> Callable[[], None]:
-    """Connect to the cluster that options name; returns what ends that, if anything: this process may be connected.
+    """Connect to the cluster that options name; returns what ends that, which is nothing where it was connected before.
 
     Raises PathsearchError where there is none.
     """
@@ -61,7 +61,7 @@ def await_nodes(count: int, seconds: float, quit: Callable[[], bool]) -> None:
 
 
 def leave() -> None:
-    """Disconnect this process; from a cluster that is gone it would take a minute to take leave."""
+    """Disconnect this process; not from a cluster that is gone, which would take a minute."""
     if answers():
         ray.shutdown()
     else:
@@ -160,7 +160,7 @@ def _advice(said: str) -> str:
 
 @contextmanager
 def _handlers_kept(starts: bool) -> Iterator[None]:
-    """Ray replaces the handler of SIGTERM, which is ours to heed; its processes are not to die of SLURM's SIGUSR2."""
+    """Keep this program's handlers, which Ray replaces; keep Ray's processes from dying of SLURM's SIGUSR2."""
     kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)}
     if starts and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # which children inherit

@@ -1,4 +1,4 @@
-"""The coordinator's side: who owns which pivots, who needs whose, and the verbs of `Holder` made of operations."""
+"""The coordinator's side: which actor owns which pivots and needs which others; `Holder`'s verbs as operations."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -29,10 +29,10 @@ class Share:
 
 
 class RayHolder:
-    """Blocks of pivots on actors. Verbs as in `Holder`; moves are queued and set off with the next question.
+    """Blocks of pivots on actors. Verbs as in `Holder`; moves are queued, and sent with the next question.
 
-    `_copies` are the pivots that each actor has an up-to-date copy of; what else it needs, owners are told to send,
-    before anybody is told to wait: so nobody waits for ever. `_version` counts the moves.
+    `_copies` are the pivots that each actor has an up-to-date copy of. Owners are told to send what else an actor
+    needs before it is told to wait for that, so that nobody waits for ever. `_version` counts the moves.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class RayHolder:
         self._version = self._count = 0
         self._moving: list[int] = []
         self._names: tuple[str, ...] = ()
-        self._who: list[int] = []
+        self._assignment: list[int] = []
 
     def load(self, pivots: Vectors, moving: list[int], states: Mapping[str, Vectors]) -> None:
         self._count = len(pivots)
@@ -88,18 +88,14 @@ class RayHolder:
         return chosen(how)
 
     def evaluate(self, sample: Sample) -> tuple[Array, Array]:
-        self._who = self._assigned(sample)
+        self._assignment = self._assigned(sample)
         shares = self._shares()
-        wanted = {
-            a: {*np.flatnonzero(sample.mix[share.points].any(axis=0)), *self._around(share.moving)}
-            for a, share in shares.items()
-        }
-        others = self._sent(wanted)
-        touched = {
-            a: set(np.flatnonzero(sample.back[share.points].any(axis=0)).tolist()) for a, share in shares.items()
-        }
-        # who has a part of a pivot's gradient, in the order in which its owner adds them up
-        parts = {row: [a for a in shares if row in touched[a]] for row in self._moving}
+        others = self._fetch(
+            {a: _used(sample.mix[share.points]) | self._around(share.moving) for a, share in shares.items()}
+        )
+        adds = {a: _used(sample.back[share.points]) for a, share in shares.items()}
+        # the actors that have a part of a pivot's gradient, in the order in which its owner adds these up
+        parts = {row: [a for a in shares if row in adds[a]] for row in self._moving}
         for a, share in shares.items():
             self._queue_gradients(a, share, sample, others[a], parts)
         return self._collected(sample, shares, self._pool.flush())
@@ -117,7 +113,7 @@ class RayHolder:
         """What each actor does in a step, of those that have something to do."""
         shares = {
             actor: Share(
-                [s for s, a in enumerate(self._who) if a == actor],
+                [s for s, a in enumerate(self._assignment) if a == actor],
                 [row for row in self._moving if row in self._layout[actor]],
             )
             for actor in self._actors
@@ -129,7 +125,7 @@ class RayHolder:
     ) -> None:
         """Have an actor evaluate its points, send gradients to the owners of their pivots, and take inner products."""
         mix, back = sample.mix[share.points], sample.back[share.points]
-        columns = [int(k) for k in np.flatnonzero(mix.any(axis=0) | back.any(axis=0))]
+        columns = sorted(_used(mix) | _used(back))
         keys = [sample.keys[s] for s in share.points]
         self._pool.queue(a, "evaluate", columns, mix[:, columns], back[:, columns], keys, self._version, others)
         leaving = [row for row in parts if a in parts[row] and row not in self._layout[a]]
@@ -144,7 +140,7 @@ class RayHolder:
     ) -> tuple[Array, Array]:
         """Losses [S] and Gram matrices [n, k, k] from those of all actors, whose times the balance learns."""
         k = GEOMETRY + len(self._names)
-        losses, gram = np.zeros(len(self._who)), np.zeros((len(self._moving), k, k))
+        losses, gram = np.zeros(len(self._assignment)), np.zeros((len(self._moving), k, k))
         seconds, costs = np.zeros((2, len(self._actors)))
         for a, share in shares.items():
             evaluation: Evaluation = found[a]["evaluate"]
@@ -171,10 +167,10 @@ class RayHolder:
     def _mix(self, mixture: Array, layout: list[range]) -> None:
         """Replace pivots by mixtures of them, and own them by a new layout."""
         mixtures = {a: {row: mixture[row] for row in layout[a]} for a in self._actors}
-        used = {a: {int(k) for w in own.values() for k in np.flatnonzero(w)} for a, own in mixtures.items()}
-        others = self._sent(used)
+        used = {a: _used(mixture[layout[a].start : layout[a].stop]) for a in self._actors}
+        others = self._fetch(used)
         with_states = set(self._moving) if self._names else set()
-        states = self._sent({a: used[a] & with_states for a in self._actors}, "states")
+        states = self._fetch({a: used[a] & with_states for a in self._actors}, "states")
         same = len(mixture) == self._count
         still = {row for row in range(self._count) if same and np.array_equal(np.flatnonzero(mixture[row]), [row])}
         for a in self._actors:
@@ -186,7 +182,7 @@ class RayHolder:
     def ask(self, name: str, mixture: Array, *arguments: Any, tick: Tick = unheard) -> list[Any]:
         # in contiguous shares, so that an actor needs few others' pivots
         shares = dict(enumerate(np.array_split(mixture, len(self._actors))))
-        others = self._sent({a: np.flatnonzero(share.any(axis=0)) for a, share in shares.items()})
+        others = self._fetch({a: _used(share) for a, share in shares.items()})
         question, version = QUESTIONS[name], self._version
         operations = [
             (a, ("ask", (question, weights, version, others[a], arguments)))
@@ -196,7 +192,7 @@ class RayHolder:
         return self._pool.each(operations, tick)
 
     def lengths(self) -> Array:
-        others = self._sent({a: {row + 1 for row in self._layout[a] if row + 1 < self._count} for a in self._actors})
+        others = self._fetch({a: {row + 1 for row in self._layout[a] if row + 1 < self._count} for a in self._actors})
         for a in self._actors:
             self._pool.queue(a, "lengths", self._version, others[a])
         found = {row: length for own in self._pool.flush().values() for row, length in own["lengths"].items()}
@@ -206,7 +202,7 @@ class RayHolder:
         lower = np.zeros((self._count, self._count))
         for j in range(self._count):  # one pivot after another travels: they need not all fit beside an actor's own
             later = [a for a in self._actors if self._layout[a] and self._layout[a].stop > j]
-            others = self._sent({a: {0, j} for a in later})
+            others = self._fetch({a: {0, j} for a in later})
             for a in later:
                 self._pool.queue(a, "products", j, self._version, others[a])
                 self._copies[a] -= {j} - {0}
@@ -223,7 +219,7 @@ class RayHolder:
         return np.asarray(self._pool.vector(self._owner(row), "optimizer_state", name, row))
 
     def place(self, sample: int) -> str:
-        return f" on {self._pool.name(self._who[sample])}"
+        return f" on {self._pool.name(self._assignment[sample])}"
 
     def traffic(self) -> Traffic:
         return Traffic(*self._pool.traffic())
@@ -251,8 +247,8 @@ class RayHolder:
     def _around(self, rows: list[int]) -> set[int]:
         return {row + step for row in rows for step in (-1, 1) if 0 <= row + step < self._count}
 
-    def _sent(self, wanted: Mapping[int, Iterable[Any]], kind: str = "pivot") -> dict[int, dict[int, int]]:
-        """Have owners send what actors want of others and have no copy of: what comes to each, and from whom."""
+    def _fetch(self, wanted: Mapping[int, Iterable[Any]], kind: str = "pivot") -> dict[int, dict[int, int]]:
+        """Have owners send what actors want and have no copy of; returns what comes to each actor, and from whom."""
         coming: dict[int, dict[int, int]] = {}
         targets: dict[int, list[int]] = {}
         for a, rows in wanted.items():
@@ -278,13 +274,18 @@ class RayHolder:
             self._mix(np.eye(self._count), layout)
 
 
+def _used(weights: Array) -> set[int]:
+    """The pivots that have a part in any of these mixtures [T, N]."""
+    return set(np.flatnonzero(weights.any(axis=0)).tolist())
+
+
 def _worked_out(sample: Sample) -> Array:
     """What the points [S] of a sample cost."""
     return np.where(sample.with_gradient, 1.0, LOSS)
 
 
 def _costs(count: int) -> Array:
-    """What pivots cost as long as nothing else is known: the ends of a path stay, their losses alone are wanted."""
+    """What pivots cost as long as nothing else is known: a path's ends do not move, and only need losses."""
     costs = np.ones(count)
     costs[[0, -1]] = LOSS if count > 2 else 1.0
     return costs

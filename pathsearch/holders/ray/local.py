@@ -1,4 +1,4 @@
-"""A Ray of this run's own: heard on this machine alone, in a short folder that is gone with it."""
+"""A Ray that a run starts for itself: it listens on this machine alone; its folder is removed when it ends."""
 
 import logging
 import math
@@ -26,8 +26,8 @@ OWN_TOKEN = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")  # where a user has set on
 def start(options: HolderSettings) -> Callable[[], None]:
     """Start Ray here and connect to it; returns what ends it.
 
-    Where Ray dies before, this process ends with a line and the status of `MachineLost`: it would get no answer for a
-    minute, and then be ended by Ray without one. Raises PathsearchError where Ray does not start.
+    Where Ray dies before that, this process ends at once with a line and the status of `MachineLost`; otherwise Ray
+    would end it after a minute, without a line. Raises PathsearchError where Ray does not start.
     """
     with ExitStack() as stack:
         folder = short_folder(_folders(os.environ))

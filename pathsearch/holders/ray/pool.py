@@ -1,4 +1,4 @@
-"""The actors: what each has to do next, waiting for them with a time-out, and which one failed and why."""
+"""The actors: what each has to do next, waiting for them with a time-out, and which of them failed and why."""
 
 import math
 import pickle
@@ -21,7 +21,7 @@ from pathsearch.holders.settings import HolderSettings
 from pathsearch.objectives.faults import device_fault
 from pathsearch.objectives.protocol import Objective
 
-AHEAD = 2  # single operations an actor has before it: one under way, one that it need not wait for
+AHEAD = 2  # single operations that an actor is sent at once: one under way, and one to begin next
 START = 300.0  # seconds in which an actor has to be up with its data, at least
 UNKNOWN = Facts("an unknown host", 0)
 
@@ -35,9 +35,9 @@ class Call:
 
 
 class Pool:
-    """Actors on room reserved for all of them, which may be fewer than the options asked for.
+    """Actors for which Ray has reserved room; after a loss they may be fewer than the options asked for.
 
-    Operations are queued and set off together, one message an actor, when an answer is wanted.
+    Operations are queued, and sent together when an answer is wanted: one message an actor.
     """
 
     def __init__(
@@ -79,11 +79,11 @@ class Pool:
         return len(self._actors)
 
     def queue(self, actor: int, name: str, *arguments: Any) -> None:
-        """Have an actor carry out an operation, when it is set off."""
+        """Have an actor carry out an operation, once it is sent."""
         self._queues[actor].append((name, arguments))
 
     def flush(self) -> dict[int, dict[str, Any]]:
-        """Set off what is queued and wait; returns what every actor with something to do found, by operation.
+        """Send what is queued and wait; returns what every actor with something to do found, by operation.
 
         Raises HolderLost where an actor died or does not answer, PathsearchError otherwise.
         """
@@ -101,17 +101,19 @@ class Pool:
             self._timeout = usual
 
     def traffic(self) -> tuple[int, int]:
-        """Bytes in and out of the coordinator, and into the busiest actor, since this was last asked; no vectors that
-        are loaded or kept.
+        """Bytes in and out of the coordinator, and into the busiest actor, since this was last asked.
+
+        Vectors that are loaded or kept do not count.
         """
         sent, received = self._bytes, max(self._received)
         self._bytes, self._received = 0, [0] * len(self)
         return sent, received
 
     def each(self, operations: list[tuple[int, Operation]], tick: Callable[[int, Any], None]) -> list[Any]:
-        """What single operations find, each an actor's; `tick` is told of each when it is done. Raises as `flush`.
+        """Carry out single operations, each on its actor; returns what they found. Raises as `flush`.
 
-        An actor has at most AHEAD of them before it, so that what `tick` raises does not have to wait for the rest.
+        `tick` is told of each when it is done. An actor is sent at most AHEAD of them before it answers, so that what
+        `tick` raises does not have to wait for the rest.
         """
         self.flush()
         ahead = {actor: deque[int]() for actor in range(len(self))}
@@ -119,14 +121,14 @@ class Pool:
             ahead[actor].append(i)
         waiting: dict[Any, tuple[int, Call]] = {}
 
-        def set_off(actor: int) -> None:
+        def send(actor: int) -> None:
             i = ahead[actor].popleft()
             call = self._call(actor, [operations[i][1]])
             waiting[call.reference] = i, call
 
         for actor, queue in ahead.items():
             for _ in range(min(AHEAD, len(queue))):
-                set_off(actor)
+                send(actor)
         found: dict[int, Any] = {}
         while waiting:
             done, _ = ray.wait(list(waiting), num_returns=1, timeout=self._timeout)
@@ -135,17 +137,17 @@ class Pool:
             i, call = waiting.pop(done[0])
             found[i] = self._counted([call])[0][operations[i][1][0]]
             if ahead[call.actor]:
-                set_off(call.actor)
+                send(call.actor)
             tick(i, found[i])
         return [found[i] for i in range(len(operations))]
 
     def vector(self, actor: int, name: str, *arguments: Any) -> Any:
-        """What a method returns or takes that is as long as the network; its bytes are not counted."""
+        """Call a method that takes or returns a vector as long as the network; its bytes are not counted."""
         self.flush()
         return self._got([Call(actor, getattr(self._actors[actor], name).remote(*arguments))])[0]
 
     def name(self, actor: int) -> str:
-        """An actor as people may look for it."""
+        """How people find an actor: its number, process, machine and device."""
         facts = self._facts[actor]
         return f"actor {actor} (process {facts.pid} on {facts.host}{facts.device and ', '}{facts.device})"
 
@@ -159,7 +161,7 @@ class Pool:
         return "+".join(sorted({facts.device.partition(":")[0] for facts in self._facts}))
 
     def close(self) -> None:
-        """End the actors and give their room back, unless the whole cluster is gone: it would be asked for minutes."""
+        """End the actors and give their room back; not where the whole cluster is gone, which takes minutes to see."""
         if not cluster.answers():
             return
         for actor in self._actors:
@@ -215,7 +217,7 @@ class Pool:
             return ""
 
     def _fault(self, calls: list[Call]) -> PathsearchError:
-        """Why waiting for calls failed: what a user can mend before deaths, deaths before what follows from them."""
+        """Why waiting for calls failed: a fault that a user can mend, else a death, else what follows from a death."""
         faults: list[tuple[int, PathsearchError]] = []
         for call in calls:
             who = self.name(call.actor)

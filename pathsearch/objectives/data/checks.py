@@ -1,4 +1,4 @@
-"""Whether a network can be trained on a data set, found out before it is."""
+"""Checks, before a network is trained, that it can be trained on a data set."""
 
 from dataclasses import replace
 
@@ -9,14 +9,14 @@ from pathsearch.errors import PathsearchError
 from pathsearch.objectives.data.sets import Data, Split
 from pathsearch.objectives.tasks import TASKS, Task
 
-CHUNK = 1000  # examples looked at at once
+CHUNK = 1000  # examples that are checked at once
 MOST_CLASSES = 100_000
 
 
 def checked(data: Data, task: Task, dtype: torch.dtype = torch.float64) -> Data:
     """The same data with classes as int64; raises PathsearchError where a network could not be trained on them.
 
-    `dtype`: what floating-point numbers are to be cast to, in which they must be finite.
+    dtype: the type to which floating-point numbers will be cast, in which they must be finite.
     """
     splits = {"training": data.train, "test": data.test}
     for name, split in splits.items():
@@ -47,7 +47,7 @@ def _shaped(split: Split, name: str) -> None:
 
 
 def _finite(values: Tensor, which: str, name: str, dtype: torch.dtype) -> None:
-    """Raise PathsearchError that names the first example with a number that is infinite or none."""
+    """Raise PathsearchError that names the first example with an infinite number or NaN."""
     if not values.is_floating_point():
         return
     finite = [chunk.to(dtype).isfinite().reshape(len(chunk), -1).all(dim=1) for chunk in values.split(CHUNK)]
@@ -61,7 +61,7 @@ def _finite(values: Tensor, which: str, name: str, dtype: torch.dtype) -> None:
 
 
 def _alike(data: Data) -> None:
-    """Raise PathsearchError where the two sets could not come from one network."""
+    """Raise PathsearchError where one network cannot take both sets."""
     train, test = data.train, data.test
     if train.inputs.shape[1:] != test.inputs.shape[1:]:
         shapes = tuple(train.inputs.shape[1:]), tuple(test.inputs.shape[1:])
@@ -76,7 +76,7 @@ def _named(values: Tensor) -> str:
 
 
 def _remarked(data: Data) -> Data:
-    """With a remark where the training set has nothing to learn from."""
+    """The same data, with a remark where the training set has nothing to learn from."""
     inputs = data.train.inputs
     if len(inputs) > 1 and all(bool((chunk == inputs[0]).all()) for chunk in inputs.split(CHUNK)):
         said = f"warning: all {len(inputs)} training inputs are the same: no network can tell them apart"

@@ -13,10 +13,10 @@ from pathsearch.objectives.users_code import errors_named
 
 
 def data_of(given: Any) -> Data:
-    """The data of a data set, of which every fifth example is for testing, or of a pair (train, test).
+    """The data of a pair (train, test) of data sets, or of one, of which every fifth example is for testing.
 
     A data set is a torch Dataset, or a pair of tensors (inputs, targets); its inputs are used as they are. Raises
-    PathsearchError where it is something else.
+    PathsearchError where `given` is something else.
     """
     pair = isinstance(given, (tuple, list)) and len(given) == 2
     if pair and not any(_is_array(part) for part in given):

@@ -1,4 +1,4 @@
-"""Picture files to pixels, each decoded once: what comes out is kept in the user's cache."""
+"""Decodes picture files, each once: the pixels are kept in the user's cache."""
 
 import hashlib
 import os
@@ -12,7 +12,7 @@ from pathsearch.errors import PathsearchError
 from pathsearch.objectives.data import cache
 from pathsearch.objectives.users_code import errors_named
 
-DECODING = 2  # raised whenever the same files come out otherwise: what older versions keep is not used then
+DECODING = 2  # to be raised whenever the same files give other pixels: then nothing older in the cache is used
 
 
 def pictures(files: list[str], size: int | None) -> torch.Tensor:
@@ -31,7 +31,7 @@ def pictures(files: list[str], size: int | None) -> torch.Tensor:
 
 
 def decoded(files: list[str], size: int | None) -> NDArray[np.uint8]:
-    """As `pictures`, without a cache."""
+    """As `pictures`, as NumPy arrays and without a cache."""
     pixels: NDArray[np.uint8] | None = None
     for n, file in enumerate(files):
         with errors_named(f"picture {file} of objective.data", passing=()):
@@ -55,13 +55,13 @@ def _decoded(file: str, size: int | None) -> NDArray[np.uint8]:
 
 
 def _of_8_bits(image: Any) -> Any:
-    """A grey picture of 16 bits in 8, rounded: PIL would make white of all above 255.
+    """A grey picture of 16 bits rounded to 8: PIL would turn all above 255 into white.
 
-    Raises PathsearchError for pixels of which nothing says what white is.
+    Raises PathsearchError where nothing says which pixel value is white.
     """
     from PIL import Image
 
-    # PIL has 16 bits as mode I where they come from PGM, or from PNG in older versions
+    # PIL reads 16 bits of a PGM file as mode I; older versions do so for PNG, too
     if not image.mode.startswith("I;16") and image.format not in ("PNG", "PPM"):
         kind = "real numbers" if image.mode == "F" else "signed or 32-bit integers"
         raise PathsearchError(

@@ -1,4 +1,4 @@
-"""Data sets read item by item."""
+"""Reads data sets item by item."""
 
 from typing import Any
 
@@ -14,13 +14,13 @@ from pathsearch.objectives.users_code import errors_named
 
 
 def joined(train: Split, test: Split) -> Data:
-    """A user's own data, used as they are."""
+    """A user's own data, which are used as they are."""
     whole = not train.targets.is_floating_point() and train.targets.numel() > 0
     return Data(train, test, outputs=int(train.targets.max()) + 1 if whole else 1, standardise=False)
 
 
 def read(dataset: Any, what: str) -> Split:
-    """Every item of a map-style data set, `what` in errors; raises PathsearchError naming the item at fault."""
+    """All items of a map-style data set, `what` in errors; raises PathsearchError that names the item at fault."""
     if isinstance(dataset, IterableDataset) or not (hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")):
         raise PathsearchError(
             f"{what} gives a {type(dataset).__name__}, and must give a Dataset with __len__ and __getitem__"
@@ -44,7 +44,7 @@ def read(dataset: Any, what: str) -> Split:
 
 
 class _Column:
-    """Tensors [count, …] of one shape, copied in one by one: a data set may give the same memory each time."""
+    """Tensors [count, …] of one shape, copied one by one: a data set may give the same memory each time."""
 
     values: Tensor
 

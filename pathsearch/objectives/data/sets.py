@@ -18,9 +18,9 @@ class Split:
 class Data:
     """A data set. `outputs` is the number of classes, or 1 for real-valued targets.
 
-    `standardise`: whether images are scaled by the training set's mean and deviation; a user's own data set has done
-    its scaling already, and what integers it gives the network gets as integers.
-    `remarks`: lines worth telling the user.
+    `standardise`: whether images are scaled by the training set's mean and deviation. A user's own data set has scaled
+    them already; the network gets its integers as integers.
+    `remarks`: lines for the user.
     """
 
     train: Split

@@ -20,7 +20,12 @@ from pathsearch.run.settings import Asked
 from pathsearch.run.stop import Stop
 from tests.commands import SMALL
 
-HOLDERS = {"serial": {"name": "serial"}, "five": {"name": "ray", "actors": 5}}
+DATA = {"name": "random", "shape": [1, 8, 8], "examples": 200}  # digits take every new actor a second to import
+NETWORK = {**yaml.safe_load(SMALL)["objective"], "data": DATA}
+
+
+def holders(actors):
+    return {"serial": {"name": "serial"}, "ray": {"name": "ray", "actors": actors}}
 
 
 class Watcher:
@@ -66,13 +71,14 @@ def parent(pid):
 
 
 def run(folder, watcher, **changes):
-    config = {**yaml.safe_load(SMALL), "holder": {"name": "ray", "actors": 2, "timeout": 60}, **changes}
+    holder = {"name": "ray", "actors": 2, "timeout": 60}
+    config = {**yaml.safe_load(SMALL), "objective": NETWORK, "steps": 80, "holder": holder, **changes}
     return whole.run(Asked(validated(config, "test"), folder), folder, watcher, Stop())
 
 
 @pytest.fixture(scope="module")
 def undisturbed(ray_cluster, tmp_path_factory):
-    return run(tmp_path_factory.mktemp("undisturbed"), Watcher())
+    return run(tmp_path_factory.mktemp("undisturbed"), Watcher(), holder="serial")
 
 
 def compare(found, undisturbed):
@@ -85,7 +91,7 @@ def compare(found, undisturbed):
 
 def test_an_actor_killed_twice_in_the_search_and_once_in_measuring(tmp_path, undisturbed):
     draw = np.random.default_rng(3)
-    watcher = Watcher([47, 211], [11], lambda: os.kill(int(draw.choice(actors())), signal.SIGKILL))
+    watcher = Watcher([27, 61], [11], lambda: os.kill(int(draw.choice(actors())), signal.SIGKILL))
     compare(run(tmp_path, watcher), undisturbed)
     lost = [line for line in watcher.lines if "goes on from the last checkpoint" in line]
     assert len(lost) == 3
@@ -99,7 +105,7 @@ def test_an_actor_that_hangs(tmp_path, undisturbed):
         hung.append(actors()[1])
         os.kill(hung[0], signal.SIGSTOP)
 
-    watcher = Watcher([100], [], stop)
+    watcher = Watcher([50], [], stop)
     compare(run(tmp_path, watcher, holder={"name": "ray", "actors": 2, "timeout": 4}), undisturbed)
     (line,) = (line for line in watcher.lines if "goes on from the last checkpoint" in line)
     assert re.search(rf"process {hung[0]} .* did not answer within 4 s", line), (line, hung)
@@ -123,13 +129,13 @@ def test_one_that_is_killed_again_and_again(tmp_path, ray_cluster, monkeypatch):
 
 def test_more_actors_than_pivots(tmp_path, ray_cluster):
     changes = {"objective": "two-modes", "endpoints": None, "method": "linear", "optimizer": "lbfgs"}
-    found = [run(tmp_path / name, Watcher(), **changes, holder=holder) for name, holder in HOLDERS.items()]
+    found = [run(tmp_path / name, Watcher(), **changes, holder=holder) for name, holder in holders(3).items()]
     for arrays, others in zip(found[0].groups["profiles/linear"].items(), found[1].groups["profiles/linear"].items()):
         np.testing.assert_array_equal(arrays[1], others[1])
 
 
 def test_endpoints_that_came_with_statistics(tmp_path, ray_cluster):
-    objective = {"name": "network", "model": {"name": "mlp", "args": {"norm": True}}, "data": "digits", "batch": 50}
+    objective = {"name": "network", "model": {"name": "mlp", "args": {"norm": True}}, "data": DATA, "batch": 50}
     network = NetworkSettings.model_validate(objective).open(None, torch.device("cpu"))
     for seed in (0, 1):
         torch.manual_seed(seed)
@@ -138,7 +144,7 @@ def test_endpoints_that_came_with_statistics(tmp_path, ray_cluster):
         torch.save(module.state_dict(), tmp_path / f"{seed}.pt")
     ends = {"start": str(tmp_path / "0.pt"), "end": str(tmp_path / "1.pt")}
     changes = {"objective": objective, "endpoints": ends, "steps": 3}
-    found = [run(tmp_path / name, Watcher(), **changes, holder=holder) for name, holder in HOLDERS.items()]
+    found = [run(tmp_path / name, Watcher(), **changes, holder=holder) for name, holder in holders(2).items()]
     assert set(found[0].summary["as_loaded"]) == {"start", "end"}
     for side, metrics in found[0].summary["as_loaded"].items():
         assert found[1].summary["as_loaded"][side] == pytest.approx(metrics, rel=1e-5)

@@ -20,7 +20,7 @@ from tests.conftest import surface
 NETWORK = {
     "name": "network",
     "model": {"name": "mlp", "args": {"width": 16, "depth": 1}},
-    "data": "digits",
+    "data": {"name": "random", "shape": [1, 8, 8], "examples": 500},  # which actors need import nothing for
     "batch": 50,
     "weight_decay": 1e-4,
 }
@@ -56,18 +56,9 @@ ON_SURFACE = {
 
 
 @pytest.fixture(scope="module", params=[1, 2, 3, 5])
-def networks(request, ray_cluster):
-    """A holder of so many actors."""
-    yield from held(network, request.param)
-
-
-@pytest.fixture(scope="module", params=[3])
-def surfaces(request, ray_cluster):
-    yield from held(muller_brown, request.param)
-
-
-def held(make, actors):
-    holder = RayHolder(make, HolderSettings(name="ray", actors=actors))
+def holder(request, ray_cluster):
+    """A holder of so many actors; what it holds is opened by each test."""
+    holder = RayHolder(network, HolderSettings(name="ray", actors=request.param))
     yield holder
     holder.close()
 
@@ -113,22 +104,23 @@ def found(holder, make, stages):
 
 
 @pytest.mark.parametrize("name", ON_NETWORK)
-def test_the_same_bits_of_a_network(name, networks, serial):
-    compare(networks, serial, network, name, ON_NETWORK[name])
+def test_the_same_bits_of_a_network(name, holder, serial):
+    compare(holder, serial, network, name, ON_NETWORK[name])
 
 
 @pytest.mark.parametrize("name", ON_SURFACE)
-def test_the_same_bits_on_a_surface(name, surfaces, serial):
-    compare(surfaces, serial, muller_brown, name, ON_SURFACE[name])
+def test_the_same_bits_on_a_surface(name, holder, serial):
+    compare(holder, serial, muller_brown, name, ON_SURFACE[name])
 
 
 @pytest.mark.parametrize("name", ADDED_UP)
-def test_gradients_added_up_in_another_order(name, networks, serial):
-    compare(networks, serial, network, name, ADDED_UP[name], atol=1e-5)
+def test_gradients_added_up_in_another_order(name, holder, serial):
+    compare(holder, serial, network, name, ADDED_UP[name], atol=1e-5)
 
 
 def compare(holder, serial, make, name, stages, atol=0.0):
     wanted, wanted_losses = serial(make, name, stages)
+    holder._pool._all("open", make)
     ours, losses = found(holder, make, stages)
     np.testing.assert_allclose(ours, wanted, rtol=0, atol=atol)
     np.testing.assert_allclose(losses, wanted_losses, rtol=0, atol=10 * atol)

@@ -6,32 +6,7 @@ import torch
 from PIL import Image
 
 from pathsearch.errors import PathsearchError
-from pathsearch.objectives.data import Custom, Data, checked, read
-from pathsearch.objectives.tasks import TASKS
-
-
-class Squares(torch.utils.data.Dataset):
-    """A data set of a user's own, with real-valued targets."""
-
-    def __init__(self, count):
-        self.count = count
-
-    def __len__(self):
-        return self.count
-
-    def __getitem__(self, i):
-        return torch.tensor([float(i), 1.0]), float(i * i)
-
-
-def test_any_dataset_by_import_string():
-    target = f"{__name__}:Squares"
-    data = Custom(target=target, train_args={"count": 5}, test_args={"count": 2}).load()
-    assert data.train.inputs.tolist()[3] == [3.0, 1.0]
-    assert data.train.targets.tolist() == [0, 1, 4, 9, 16]
-    assert data.outputs == 1
-    assert not data.standardise
-    with pytest.raises(PathsearchError, match="is empty"):
-        Custom(target=target, train_args={"count": 0}, test_args={"count": 2}).load()
+from pathsearch.objectives.data import read
 
 
 class Items(torch.utils.data.Dataset):
@@ -62,7 +37,11 @@ class Reused(Items):
 
 
 GOOD = (torch.zeros(2), 1)
+
+
 PICTURE = Image.new("RGB", (2, 2))
+
+
 BAD = {
     "a data set without a length": (Endless(), "x gives a Endless, and must give a Dataset with __len__"),
     "no data set": (3, "x gives a int"),
@@ -107,18 +86,3 @@ def test_memory_that_is_used_again_and_mixed_types():
     mixed = read(Items([(torch.tensor([1]), 0), (torch.tensor([0.5]), 1.5)]), "x")
     assert mixed.inputs.tolist() == [[1.0], [0.5]]
     assert mixed.targets.tolist() == [0.0, 1.5]
-
-
-def test_boolean_targets_are_two_classes():
-    split = read(Items([(torch.zeros(2), True), (torch.ones(2), np.False_)]), "x")
-    data = checked(Data(split, split, 1), TASKS["cross_entropy"])
-    assert data.train.targets.tolist() == [1, 0]
-    assert data.train.targets.dtype == torch.int64
-    assert data.outputs == 2
-
-
-def test_a_constructor_that_fails_is_named_with_its_arguments():
-    with pytest.raises(
-        PathsearchError, match=rf"{__name__}:Squares, made with train_args {{'size': 3}}, raised TypeError"
-    ):
-        Custom(target=f"{__name__}:Squares", train_args={"size": 3}).load()
