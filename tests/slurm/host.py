@@ -123,7 +123,7 @@ def node_down(environment, name):
     yield
     pid.unlink()
     subprocess.run(["slurmd", "-N", name], env=environment, check=True, capture_output=True)  # as a daemon
-    subprocess.run([*node, "State=RESUME"], env=environment, check=True, capture_output=True)
+    said([*node, "State=RESUME"], environment)  # refused where it is back already
     until(lambda: said(["sinfo", "-h", "-n", name, "-p", "debug", "-o", "%T"], environment).strip() == "idle", 60)
 
 
