@@ -1,5 +1,6 @@
 """Clusters that a user started by hand, and what goes wrong with them."""
 
+import os
 import re
 import secrets
 import shutil
@@ -11,13 +12,15 @@ import numpy as np
 import pytest
 
 from pathsearch import clusters, storage
-from tests.commands import ENVIRONMENT, SMALL, command, pathsearch
+from tests.commands import ENVIRONMENT, SMALL, command, pathsearch, started
 from tests.slurm.host import free_ports, until
 
 NET = """
 from torch.nn import Flatten, Linear, Sequential
 Net = lambda: Sequential(Flatten(), Linear(64, 10))
 """
+# data that actors import nothing for
+CONFIG = SMALL.replace("data: digits", "data: {name: random, shape: [1, 8, 8], examples: 200}")
 RAY = Path(sys.executable).with_name("ray")
 
 
@@ -58,50 +61,68 @@ def descendants(pid, name):
 
 def test_a_worker_node_dies_and_the_run_goes_on(cluster, tmp_path):
     address, environment, worker = cluster
-    (tmp_path / "small.yaml").write_text(SMALL)
+    (tmp_path / "small.yaml").write_text(CONFIG)
     pathsearch("run", "small.yaml", "--out", "serial", "holder=serial", cwd=tmp_path)
-    arguments = command("run", "small.yaml", "--out", "run", f"holder.address={address}")
-    done = tmp_path / "run" / "path.h5"
-    with (tmp_path / "said").open("w") as said:
-        process = subprocess.Popen(arguments, cwd=tmp_path, env=environment, stdout=said, stderr=said)
-        until(lambda: done.exists() and storage.read(done).position["moves"] >= 20)
-        (raylet,) = descendants(worker.pid, "raylet/raylet")
-        raylet.kill()
-        assert process.wait(timeout=200) == 0, (tmp_path / "said").read_text()
-    text = (tmp_path / "said").read_text()
+    said, done = tmp_path / "said", tmp_path / "run" / "path.h5"
+    arguments = ("run", "small.yaml", "--out", "run", f"holder.address={address}")
+    process = started(*arguments, cwd=tmp_path, environment=environment, err=said)
+    until(lambda: not process.is_alive() or (done.exists() and storage.read(done).position["moves"] >= 20))
+    assert process.is_alive(), said.read_text()
+    (raylet,) = descendants(worker.pid, "raylet/raylet")
+    raylet.kill()
+    process.join(200)
+    text = said.read_text()
+    assert process.exitcode == 0, text
     assert "on 3 Ray actors" in text
     assert re.search(r"actor \d .*; goes on from the last checkpoint\n2 actors where there were 3", text), text
     ours, wanted = (storage.read_vectors(tmp_path / name)[0] for name in ("run", "serial"))
     np.testing.assert_array_equal(ours, wanted)
 
 
-def test_what_is_asked_for_and_what_there_is(cluster, tmp_path):
+def test_what_is_asked_for_and_what_there_is(cluster, tmp_path, rng):
     address, environment, _ = cluster
-    (tmp_path / "small.yaml").write_text(SMALL)
-    (tmp_path / "only").mkdir()
-    (tmp_path / "only" / "mine.py").write_text(NET)
+    (tmp_path / "small.yaml").write_text(CONFIG)
+    for side in ("start", "end"):
+        np.save(tmp_path / f"{side}.npy", rng.normal(size=64 * 16 + 16 + 16 * 10 + 10))
+    ends = "endpoints={start: start.npy, end: end.npy}"
 
-    def said(*options, **more):
-        done = subprocess.run(
-            command("run", "small.yaml", "--out", "none", f"holder.address={address}", *options),
-            cwd=tmp_path,
-            env={**environment, **more},
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr + done.stdout
-        return done.stderr
+    def said(*options):
+        arguments = ("run", "small.yaml", "--out", "none", f"holder.address={address}", ends, *options)
+        (line,) = pathsearch(*arguments, cwd=tmp_path, status=1, **environment).stderr.splitlines()
+        return line
 
     assert re.search(r"asks for 7 actors with 1 GPU and 1 CPU each, the cluster has \d GPUs", said("holder.actors=7"))
     assert "nothing answers there" in said(f"holder.address=127.0.0.1:{free_ports(1)}")
-    line = said("objective.model=mine:Net", PYTHONPATH=str(tmp_path / "only"))
-    assert re.search(r"cannot import 'mine' .*, on actor \d \(process \d+ on .*every node must have the same", line)
+
+
+def test_a_module_that_only_this_machine_has(cluster, tmp_path, rng):
+    address, environment, _ = cluster
+    (tmp_path / "small.yaml").write_text(CONFIG)
+    only = tmp_path / "only"
+    only.mkdir()
+    (only / "mine.py").write_text(NET)
+    ends = {side: tmp_path / f"{side}.npy" for side in ("start", "end")}
+    for file in ends.values():
+        np.save(file, rng.normal(size=64 * 10 + 10))
+    options = [f"endpoints.{side}={file}" for side, file in ends.items()]
+    places = os.pathsep.join([str(only), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        command("run", "small.yaml", f"holder.address={address}", "objective.model=mine:Net", *options),
+        cwd=tmp_path,
+        env={**environment, "PYTHONPATH": places},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert re.search(
+        r"cannot import 'mine' .*, on actor \d \(process \d+ on .*every node must have the same", done.stderr
+    )
 
 
 def test_another_version_of_ray(cluster, tmp_path):
     address, environment, _ = cluster
-    (tmp_path / "small.yaml").write_text(SMALL)
+    (tmp_path / "small.yaml").write_text(CONFIG)
     code = f"""
 import ray, sys
 ray.__version__ = "2.0.0"
