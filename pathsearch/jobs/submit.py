@@ -5,7 +5,6 @@ import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pathsearch.cost.estimate import TFLOPS, Estimate, Operations, estimate, operations
 from pathsearch.errors import PathsearchError, one_line
 from pathsearch.jobs import records, script, submission
 from pathsearch.jobs.listing import shown
@@ -85,6 +84,8 @@ def preview(asked: Submission, batches: list[Batch]) -> None:
 
 
 def _estimated(asked: Submission, batches: list[Batch]) -> str:
+    from pathsearch.cost.estimate import TFLOPS, Estimate, Operations, estimate, operations  # slow to import
+
     gpus, tflops = asked.profile.nodes * asked.profile.gpus_per_node, asked.profile.tflops or TFLOPS
     counted: dict[str, Operations | None] = {}
     known: list[Estimate] = []
