@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
-from os import path, utime
+from os import fsencode, path, utime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -251,7 +251,7 @@ TYPES: dict[Any, Callable[[Any], bool]] = {
     bool: lambda value: isinstance(value, bool),
     int: lambda value: type(value) is int and 0 <= value < NUMBER,
     float: lambda value: type(value) in (int, float) and 0 <= value < NUMBER,  # which NaN is not
-    str: lambda value: isinstance(value, str) and "\0" not in value,
+    str: lambda value: isinstance(value, str) and "\0" not in value and _encodable(value),
     str | None: lambda value: value is None or TYPES[str](value),
     dict[str, Any]: lambda value: isinstance(value, dict),
     list[str]: lambda value: isinstance(value, list) and all(map(_absolute, value)),
@@ -262,6 +262,15 @@ FORMS = {
     "logs": r"([^/]+/)*jobs[^/]*",  # submitting again closes this folder to all other users
     "step": r"(\d{1,18}\.\d{1,18})?",
 }
+
+
+def _encodable(text: str) -> bool:
+    """Whether a file can have this name, whatever bytes it is made of."""
+    try:
+        fsencode(text)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _typed(values: Any, kind: type[Kept]) -> Kept:

@@ -56,7 +56,7 @@ def again(known: list[Status], cancelled: bool = True) -> None:
         none = f"of {len(known)} runs none failed, was cancelled or lost: nothing to submit again"
         raise PathsearchError("; ".join(refused) or none)
     for line in refused:
-        complain(PathsearchError(f"left out {line}"))
+        complain(PathsearchError(printable(f"left out {line}")))
     if any(group.runs[0].record.cluster != LOCAL for group in groups):
         submission.look_for_slurm()
     for one in (one for group in groups for one in group.runs):

@@ -104,7 +104,9 @@ def statuses(runs: list[Path]) -> list[Status]:
 
 
 def _waits(one: Status) -> bool:
-    return one.says.startswith("Dependency") or (one.state == "PENDING" and one.record.cluster == LOCAL)
+    """Whether a run waits for others: SLURM says so, or has not said yet why it waits, or a process of its own will."""
+    unsaid = one.record.cluster == LOCAL or not one.says
+    return one.says.startswith("Dependency") or (one.state == "PENDING" and unsaid)
 
 
 def _with_prerequisites(waiting: dict[Path, Status]) -> dict[Path, Status]:

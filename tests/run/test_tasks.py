@@ -1,7 +1,7 @@
 """Minima trained at the same time, each a task of Ray: the same bits, whatever becomes of a worker."""
 
 import signal
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +48,12 @@ def same(one, other):
 
 def workers():
     """Workers of this process's Ray that carry out tasks."""
-    return [one for one in psutil.Process().children(recursive=True) if "_trained" in " ".join(one.cmdline())]
+    found = []
+    for one in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # it ended meanwhile
+            if "_trained" in " ".join(one.cmdline()):
+                found.append(one)
+    return found
 
 
 class Disturbed(Stop):
