@@ -1,12 +1,13 @@
 """A machine without Ray and without Submitit runs, resumes, measures, shows and draws; what needs them says so."""
 
+import multiprocessing
 import os
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.commands import ENVIRONMENT, SERVER
+from tests.commands import ENVIRONMENT
 
 HIDDEN = ("ray", "submitit")
 
@@ -100,7 +101,8 @@ def said(tmp_path_factory):
     folder = tmp_path_factory.mktemp("without")
     (folder / "own.py").write_text(OWN)
     (folder / "own.yaml").write_text(CONFIG)
-    process = SERVER.Process(target=without, args=(folder, {**ENVIRONMENT, "XDG_STATE_HOME": str(folder / "state")}))
+    fresh = multiprocessing.get_context("spawn")  # the server that others fork has imported Submitit
+    process = fresh.Process(target=without, args=(folder, {**ENVIRONMENT, "XDG_STATE_HOME": str(folder / "state")}))
     process.start()
     process.join(300)
     said = {file.stem: file.read_text() for file in folder.glob("*.said")}
