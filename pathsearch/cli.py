@@ -23,7 +23,7 @@ from pathsearch.run.stop import signals
 from pathsearch.settings import one_of
 
 if TYPE_CHECKING:
-    from pathsearch.run.settings import Asked, RunSettings
+    from pathsearch.run.settings import Asked
 
 USAGE = 2  # exit status where the command line itself is wrong
 WRONG_USAGE = typer.BadParameter.__mro__[1]  # the exception of all kinds of it; typer has a copy of click or click
@@ -184,7 +184,9 @@ def measure_speed(
     as_json: Annotated[bool, typer.Option("--json", help="The figures as JSON.")] = False,
 ) -> None:
     """How fast band steps of a network are here, against a bare forward-backward loop, and what the run will take."""
-    settings, folder = _loaded(*cli_jobs.named(arguments))
+    from pathsearch.run import config
+
+    settings, folder = config.load(*cli_jobs.named(arguments))
 
     import torch
 
@@ -205,16 +207,11 @@ def measure_speed(
     print(json.dumps(rounded(found)) if as_json else "\n".join(found.lines()))
 
 
-def _loaded(name: str, overrides: list[str]) -> tuple["RunSettings", Path]:
-    from pathsearch.run import config
-
-    return config.load(name, overrides)
-
-
 def _asked(name: str, overrides: list[str], minima: Path | None) -> "Asked":
+    from pathsearch.run import config
     from pathsearch.run.settings import Asked
 
-    return Asked(*_loaded(name, overrides), store=minima)
+    return Asked(*config.load(name, overrides), store=minima)
 
 
 def _counts(said: str) -> list[int]:

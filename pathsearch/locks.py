@@ -32,7 +32,9 @@ def alone(folder: Path, waiting: Callable[[], None] | None = None) -> Iterator[N
         # a link could make this write to any file
         linked = f"{NAME} in it is a link: remove that, or"
         why = linked if (folder / NAME).is_symlink() else f"{error.strerror};"
-        raise PathsearchError(f"cannot use folder {folder}: {why} name another with --out") from error
+        raise PathsearchError(
+            f"cannot use folder {folder}: {why} name another with --out (--minima for minima)"
+        ) from error
     try:
         _take(lock, folder, waiting)
         with suppress(OSError):  # on a full disk the lock holds without a name

@@ -82,7 +82,9 @@ def display(log: Path) -> Iterator[Display]:
         file = log.open("a", encoding="utf-8", errors="backslashreplace")  # names of files may be any bytes
     except (OSError, ValueError) as error:
         said = error.strerror if isinstance(error, OSError) else error
-        raise PathsearchError(f"cannot use folder {log.parent}: {said}; name another with --out") from error
+        raise PathsearchError(
+            f"cannot use folder {log.parent}: {said}; name another with --out (--minima for minima)"
+        ) from error
     try:
         if sys.stderr.isatty():
             with Progress(*columns, console=console, transient=True) as bar:

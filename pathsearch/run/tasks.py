@@ -36,13 +36,12 @@ def train(
     Raises PathsearchError where one fails, when the others are done; Interrupted where `stop` was due.
     """
     stack.callback(cluster.join(options))
-    gpus = (
-        (1.0 if ray.cluster_resources().get("GPU", 0) >= 1 else 0.0)
-        if options.gpus_per_actor is None
-        else (options.gpus_per_actor)
-    )
-    remote = ray.remote(_trained).options(
-        num_cpus=options.cpus_per_actor, num_gpus=gpus, max_retries=RETRIES, enable_task_events=False
+    # a worker ends with its task: what memory it has on a GPU is for the path then
+    remote = ray.remote(max_calls=1)(_trained).options(
+        num_cpus=options.cpus_per_actor,
+        num_gpus=cluster.gpus_each(options, ray.cluster_resources()),
+        max_retries=RETRIES,
+        enable_task_events=False,
     )
     threads = max(1, math.floor(options.cpus_per_actor))
     watcher.phase("train minima", len(missing))

@@ -49,7 +49,7 @@ def train(
     if len(missing) > 1 and _several_devices(settings, config_folder):
         from pathsearch.run import tasks  # Ray takes a second to import, and may not be installed
 
-        tasks.train(missing, settings.holder, config_folder, watcher, stop, stack)
+        tasks.train(missing, settings.holder.at("ray", settings.device), config_folder, watcher, stop, stack)
         return missing
     trained = []
     for each in missing:

@@ -82,8 +82,7 @@ def reserve(options: HolderSettings, fewer: bool) -> tuple[PlacementGroup, float
     # a cluster takes a while to notice that a node is gone: what it promised first may not be there
     for _ in range(TRIES if fewer else 1):
         there = ray.cluster_resources()
-        gpus, cpus = options.gpus_per_actor, options.cpus_per_actor
-        gpus = (1.0 if there.get("GPU", 0) >= 1 else 0.0) if gpus is None else gpus
+        gpus, cpus = gpus_each(options, there), options.cpus_per_actor
         each = {"CPU": cpus, **({"GPU": gpus} if gpus else {})}
         fitting = sum(_fitting(node["Resources"], each) for node in ray.nodes() if node["Alive"])
         actors = options.actors or max(fitting, 1)
@@ -104,6 +103,13 @@ def reserve(options: HolderSettings, fewer: bool) -> tuple[PlacementGroup, float
         f"no room for {asked} within {ROOM:g} s: of {_said(there)}, free are {_said(ray.available_resources())}; "
         "wait for other work on the cluster to end, or ask for less"
     )
+
+
+def gpus_each(options: HolderSettings, there: dict[str, float]) -> float:
+    """GPUs for an actor or a task on a cluster that has these resources: one if there are any, unless options say."""
+    if options.gpus_per_actor is not None:
+        return options.gpus_per_actor
+    return 1.0 if there.get("GPU", 0) >= 1 else 0.0
 
 
 def _fitting(there: dict[str, float], each: dict[str, float]) -> int:
