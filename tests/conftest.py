@@ -23,9 +23,12 @@ from tests import commands
 torch.set_num_threads(1)  # the workers of pytest-xdist share the cores
 
 
+FIRST = ("tests/slurm/", "tests/test_style.py", "tests/holders/ray/")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those that mostly wait go first: meanwhile other workers have the cores."""
-    items.sort(key=lambda item: "slurm" not in item.nodeid)
+    """Those that take long go first: those that mostly wait, while other workers have the cores, before all."""
+    items.sort(key=lambda item: next((n for n, place in enumerate(FIRST) if item.nodeid.startswith(place)), len(FIRST)))
 
 
 def surface(name: str) -> FunctionObjective:

@@ -101,9 +101,8 @@ def said(tmp_path_factory):
     folder = tmp_path_factory.mktemp("without")
     (folder / "own.py").write_text(OWN)
     (folder / "own.yaml").write_text(CONFIG)
-    # a fresh process: the server that others fork from has imported Ray
-    environment = {**ENVIRONMENT, "XDG_STATE_HOME": str(folder / "state")}
-    process = multiprocessing.get_context("spawn").Process(target=without, args=(folder, environment))
+    fresh = multiprocessing.get_context("spawn")  # the server that others fork has imported Submitit
+    process = fresh.Process(target=without, args=(folder, {**ENVIRONMENT, "XDG_STATE_HOME": str(folder / "state")}))
     process.start()
     process.join(300)
     said = {file.stem: file.read_text() for file in folder.glob("*.said")}
