@@ -78,15 +78,9 @@ class Step:
 def search(holder: Holder, stages: list[Stage], state: State, seed: int, stochastic: bool) -> Iterator[Step]:
     """Carry out the stages from `state` on; yields every step before its move.
 
-    Raises PathsearchError where a loss or gradient is not finite, and where an optimiser would compare steps of a loss
-    that is drawn at random.
+    Raises PathsearchError where a loss or gradient is not finite, and as `refuse_random`.
     """
-    for stage in stages:
-        if stochastic and isinstance(stage.optimizer, DETERMINISTIC):
-            raise PathsearchError(
-                f"optimizer {stage.optimizer.name} needs the same loss every step, but this one draws mini-batches: "
-                "use optimizer sgd or adam, or objective.batch=null without augmentation and dropout"
-            )
+    refuse_random(stages, stochastic)
     while state.stage < len(stages):
         stage = stages[state.stage]
         if not state.begun:
@@ -105,6 +99,16 @@ def search(holder: Holder, stages: list[Stage], state: State, seed: int, stochas
         for step in _relax(holder, stage, state, derive(SEARCH, seed, state.stage), stochastic):
             yield step
         state = step.stage_done()
+
+
+def refuse_random(stages: list[Stage], stochastic: bool) -> None:
+    """Raise PathsearchError where an optimiser would compare steps of a loss that is drawn at random."""
+    for stage in stages:
+        if stochastic and isinstance(stage.optimizer, DETERMINISTIC):
+            raise PathsearchError(
+                f"optimizer {stage.optimizer.name} needs the same loss every step, but this one draws mini-batches: "
+                "use optimizer sgd or adam, or objective.batch=null without augmentation and dropout"
+            )
 
 
 def moving_pivots(pivots: int) -> list[int]:

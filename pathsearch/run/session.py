@@ -27,10 +27,14 @@ from pathsearch.run.recipe import Recipe
 from pathsearch.run.settings import Asked, RunSettings, Trained
 from pathsearch.run.stop import Stop
 from pathsearch.run.versions import writer
-from pathsearch.search import State, Step, moving_pivots, search
+from pathsearch.search import State, Step, moving_pivots, refuse_random, search
 from pathsearch.storage.history import History, before
 
 RETRIES = 3  # losses of vectors one after another without getting further
+
+
+Minima = Callable[[], dict[str, Minimum]]
+"""Finished minima by the side of the path that they are at."""
 
 
 class Watcher(Protocol):
@@ -49,20 +53,20 @@ class Watcher(Protocol):
         """So many pieces of it are done."""
 
 
-def carry_out(asked: Asked, folder: Path, watcher: Watcher, stop: Stop, used: dict[str, Minimum]) -> storage.Run:
+def carry_out(asked: Asked, folder: Path, watcher: Watcher, stop: Stop, minima: Minima) -> storage.Run:
     """Carry a run to its end, from nothing or from what `folder/path.h5` holds, the caller alone in `folder`.
 
-    used: the finished minima at its ends that were to be trained. Raises as `whole.run`.
+    minima: trains those that its ends need, when all else that it begins with is in order. Raises as `whole.run`.
     """
-    session = _Session(asked, folder, watcher, stop, used)
+    session = _Session(asked, folder, watcher, stop, minima)
     with _device_faults(session._kept):
         return session.carry_out(asked.stretch)
 
 
 class _Session:
-    def __init__(self, asked: Asked, folder: Path, watcher: Watcher, stop: Stop, used: dict[str, Minimum]) -> None:
+    def __init__(self, asked: Asked, folder: Path, watcher: Watcher, stop: Stop, minima: Minima) -> None:
         self.settings, self.config_folder, self.watcher, self.stop = asked.settings, asked.folder, watcher, stop
-        self.used = used
+        self.train = minima
         self.file = folder / "path.h5"
         self.config = asked.settings.model_dump(mode="json")
         self.history = History()
@@ -92,6 +96,7 @@ class _Session:
         recipe = Recipe(settings, size, device, folder.resolve(), Path.cwd())
         self.objective = recipe.open()
         self.stages = settings.method.stages(settings.optimizer, settings.steps, settings.tolerance)
+        refuse_random(self.stages, self.objective.stochastic)
         if kept is None:
             self._first_guess()
         else:
@@ -135,8 +140,8 @@ class _Session:
     def _first_guess(self) -> None:
         """Read what the endpoints bring, all that the run will ever need of them."""
         self.outside = outside(self.config, self.config_folder)
-        self.minima = [written(side, minimum) for side, minimum in self.used.items()]
-        points = _first_guess(self.settings, self.objective, self.config_folder, self.used)
+        points, used = _first_guess(self.settings, self.objective, self.config_folder, self.train)
+        self.minima = [written(side, minimum) for side, minimum in used.items()]
         self.own = {side: point.buffers for side, point in (("start", points[0]), ("end", points[-1])) if point.buffers}
         # a line is not bent
         self.chain = [point.weights for point in (points if self.stages else (points[0], points[-1]))]
@@ -325,24 +330,33 @@ class _Session:
         self.saving = max(self.saving, self.saved - begun)
 
 
-def _first_guess(settings: RunSettings, objective: Objective, folder: Path, used: dict[str, Minimum]) -> list[Brought]:
-    """The chain [start, …, end] the search begins with; of a minimum, its untrained network."""
+def _first_guess(
+    settings: RunSettings, objective: Objective, folder: Path, train: Minima
+) -> tuple[list[Brought], dict[str, Minimum]]:
+    """The chain [start, …, end] that the search begins with, and the minima in it; a minimum begins with its untrained
+    network.
+    """
     if isinstance(settings.method, Train) and isinstance(objective, NetworkObjective):
-        return [Brought(objective.initial(settings.method.seed).cpu().numpy())]
+        return [Brought(objective.initial(settings.method.seed).cpu().numpy())], {}
     points = settings.endpoints
     if points is None:
         surface = SURFACES[settings.objective.name]
-        return [Brought(np.array(point)) for point in (surface.start, *surface.through, surface.end)]
-    chain: list[Brought] = []
+        return [Brought(np.array(point)) for point in (surface.start, *surface.through, surface.end)], {}
     sides = [("start", points.start), *(("through", point) for point in points.through), ("end", points.end)]
-    for side, point in sides:
+    # what is given comes first: an error in it is not to follow hours of training
+    found = {
+        n: endpoints.brought(point, side, objective, folder)
+        for n, (side, point) in enumerate(sides)
+        if not isinstance(point, Trained)
+    }
+    used = train()
+    for n, (side, point) in enumerate(sides):
         if isinstance(point, Trained):
-            chain.append(endpoints.of_minimum(used[side].folder, side, objective))
-        else:
-            chain.append(endpoints.brought(point, side, objective, folder))
+            found[n] = endpoints.of_minimum(used[side].folder, side, objective)
+    chain = [found[n] for n in range(len(sides))]
     if np.array_equal(chain[0].weights, chain[-1].weights):
         raise PathsearchError("the endpoints are identical: give two different minima")
-    return chain
+    return chain, used
 
 
 @contextmanager

@@ -36,6 +36,7 @@ def train(
     Raises PathsearchError where one fails, when the others are done; Interrupted where `stop` was due.
     """
     stack.callback(cluster.join(options))
+    cluster.refuse_too_many(options)
     # a worker ends with its task: what memory it has on a GPU is for the path then
     remote = ray.remote(max_calls=1)(_trained).options(
         num_cpus=options.cpus_per_actor,
@@ -45,7 +46,7 @@ def train(
     )
     threads = max(1, math.floor(options.cpus_per_actor))
     watcher.phase("train minima", len(missing))
-    watcher.log(f"trains {len(missing)} minima, as many at once as there is room: {', '.join(m.name for m in missing)}")
+    watcher.log(f"trains as many at once as there is room for: {', '.join(each.name for each in missing)}")
     waiting = {remote.remote(each, folder.resolve(), Path.cwd(), threads): each for each in missing}
     failed: list[str] = []
     while waiting:
@@ -81,7 +82,7 @@ def _trained(minimum: Minimum, folder: Path, here: Path, threads: int) -> str:
         torch.set_num_threads(threads)  # bits depend on it
         with signals() as stop, alone(minimum.folder, lambda: None), display(minimum.folder / "run.log") as watcher:
             try:
-                session.carry_out(Asked(minimum.settings, folder), minimum.folder, watcher, stop, {})
+                session.carry_out(Asked(minimum.settings, folder), minimum.folder, watcher, stop, dict)
             except MachineLost as error:
                 watcher.log(one_line(error))
                 os._exit(error.status)  # a fresh process may use the device: Ray tries again

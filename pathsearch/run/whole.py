@@ -25,12 +25,16 @@ def run(asked: Asked, folder: Path, watcher: Watcher, stop: Stop) -> storage.Run
     what was found is kept.
     """
     with importable(asked.folder), alone(folder), ExitStack() as stack:
-        used = {}
+        used: dict[str, Minimum] = {}
         if not (folder / "path.h5").exists():  # which holds the weights of the minima it joins
             used = minima.needed(asked.settings, asked.folder, asked.store or minima.beside(folder))
+
+        def trained() -> dict[str, Minimum]:
             minima.note(folder, used.values())
             train(list(used.values()), asked.settings, asked.folder, watcher, stop, stack)
-        return session.carry_out(asked, folder, watcher, stop, used)
+            return used
+
+        return session.carry_out(asked, folder, watcher, stop, trained)
 
 
 def train(
@@ -46,7 +50,7 @@ def train(
             watcher.log(f"takes {each.folder}")
         else:
             missing.append(each)
-    if len(missing) > 1 and _several_devices(settings, config_folder):
+    if missing and _several_devices(settings, config_folder):  # one alone, too: there may be no GPU here
         from pathsearch.run import tasks  # Ray takes a second to import, and may not be installed
 
         tasks.train(missing, settings.holder.at("ray", settings.device), config_folder, watcher, stop, stack)
@@ -58,7 +62,7 @@ def train(
                 continue
             watcher.log(f"trains {each.folder}")
             trained.append(each)
-            session.carry_out(Asked(each.settings, config_folder), each.folder, watcher, stop, {})
+            session.carry_out(Asked(each.settings, config_folder), each.folder, watcher, stop, dict)
     return trained
 
 

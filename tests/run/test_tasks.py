@@ -17,12 +17,12 @@ from pathsearch.storage.glance import glance
 from tests.run.test_whole import TINY
 from tests.runs import Heard
 
-STEPS = 120
+STEPS = 2000  # some seconds: long enough to be disturbed
 
 
 def settings(holder, seed=0, **changes):
     ends = {side: {"train": {"seed": seed + n, "steps": STEPS}} for n, side in enumerate(("start", "end"))}
-    return validated({**TINY, "endpoints": ends, "checkpoint": {"steps": 10}, "holder": holder, **changes}, "test")
+    return validated({**TINY, "endpoints": ends, "checkpoint": {"steps": 100}, "holder": holder, **changes}, "test")
 
 
 def train(store, watcher, stop=None, holder=None, **changes):
@@ -74,7 +74,7 @@ class Disturbed(Stop):
 def test_the_same_bits_as_one_after_another(ray_cluster, tmp_path, undisturbed):
     heard = Heard()
     same(train(tmp_path, heard), undisturbed)
-    assert heard.lines[0].startswith("trains 2 minima, as many at once as there is room: mlp-digits-seed0-")
+    assert heard.lines[0].startswith("trains as many at once as there is room for: mlp-digits-seed0-")
     assert sum(line.startswith("trained ") for line in heard.lines) == 2
 
 
@@ -95,7 +95,7 @@ def test_a_signal_stops_them_at_a_checkpoint_and_they_go_on(ray_cluster, tmp_pat
         train(tmp_path, Heard(), stop)
     assert not workers()
     logs = [(folder / "run.log").read_text() for folder in tmp_path.glob("mlp-*")]
-    assert all("step 120" not in log for log in logs)
+    assert all(f"step {STEPS} of" not in log for log in logs)
     same(train(tmp_path, Heard()), undisturbed)
 
 
@@ -107,6 +107,12 @@ def test_one_that_fails_is_named_when_the_others_are_done(ray_cluster, tmp_path)
     with ExitStack() as stack, pytest.raises(PathsearchError, match=rf"^{bad.folder}: .*(nan|inf|not finite)"):
         whole.train([bad, good], asked, Path(), Heard(), Stop(), stack)
     assert storage.read(good.folder).state == "finished"
+
+
+def test_too_many_actors_are_refused_before_anything_is_trained(ray_cluster, tmp_path):
+    with pytest.raises(PathsearchError, match=r"holder asks for 99 actors .*: set holder\.actors=12 or less"):
+        train(tmp_path, Heard(), holder={"name": "ray", "actors": 99, "gpus_per_actor": 0})
+    assert not list(tmp_path.iterdir())
 
 
 FAILS = """

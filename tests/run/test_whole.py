@@ -114,6 +114,21 @@ def test_the_weights_and_metrics_are_those_of_plain_torch(tmp_path):
     assert report.headline(report.figures(found)).startswith("train: trained, 40 steps, 41 gradients, a pivot of")
 
 
+REFUSED = {
+    "lbfgs needs the same loss every step": {"optimizer": "lbfgs"},
+    "no file nowhere.pt": {"endpoints": {"start": {"train": {"seed": 0, "steps": 2}}, "end": "nowhere.pt"}},
+    "endpoints.end has shape": {"endpoints": {"start": {"train": {"seed": 0, "steps": 2}}, "end": [1.0, 2.0]}},
+}
+
+
+@pytest.mark.parametrize("said", REFUSED)
+def test_what_is_wrong_is_said_before_anything_is_trained(tmp_path, said):
+    heard = Heard()
+    with pytest.raises(PathsearchError, match=said):
+        whole.run(Asked(validated({**TINY, **REFUSED[said]}, "test"), tmp_path), tmp_path / "a", heard, Stop())
+    assert heard.lines == []
+
+
 def test_it_can_be_seen_how_far_its_minima_are(tmp_path):
     stop, folder = Stop(), tmp_path / "a"
     assert minima.progress(folder) == {}
@@ -139,7 +154,7 @@ def test_one_that_another_process_trains_is_waited_for(tmp_path):
         while not heard.lines:
             waiting.join(0.02)
         assert heard.lines == [f"waits for {each.folder}, which another process trains"]
-        whole.session.carry_out(Asked(each.settings, Path()), each.folder, Heard(), Stop(), {})
+        whole.session.carry_out(Asked(each.settings, Path()), each.folder, Heard(), Stop(), dict)
     waiting.join(30)
     assert not waiting.is_alive()
     assert len(heard.lines) == 1  # it trained nothing

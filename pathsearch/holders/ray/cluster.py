@@ -82,27 +82,46 @@ def reserve(options: HolderSettings, fewer: bool) -> tuple[PlacementGroup, float
     # a cluster takes a while to notice that a node is gone: what it promised first may not be there
     for _ in range(TRIES if fewer else 1):
         there = ray.cluster_resources()
-        gpus, cpus = gpus_each(options, there), options.cpus_per_actor
-        each = {"CPU": cpus, **({"GPU": gpus} if gpus else {})}
-        fitting = sum(_fitting(node["Resources"], each) for node in ray.nodes() if node["Alive"])
+        each, fitting = _fit(options, there)
         actors = options.actors or max(fitting, 1)
         actors = max(1, min(actors, fitting)) if fewer else actors
-        asked = f"{actors} actors with {gpus:g} GPU and {cpus:g} CPU each"
-        if actors > fitting:
-            raise PathsearchError(
-                f"holder asks for {asked}, the cluster has {_said(there)}: set holder.actors={max(fitting, 1)} or "
-                "less, or change holder.gpus_per_actor or holder.cpus_per_actor"
-            )
+        _refuse(actors, fitting, each, there)
         group = placement_group([each] * actors, strategy="PACK")
         deadline = time.monotonic() + ROOM
         while time.monotonic() < deadline and not (fewer and _shrunk(there)):
             if group.wait(timeout_seconds=1):
-                return group, gpus
+                return group, each.get("GPU", 0.0)
         remove_placement_group(group)
     raise PathsearchError(
-        f"no room for {asked} within {ROOM:g} s: of {_said(there)}, free are {_said(ray.available_resources())}; "
-        "wait for other work on the cluster to end, or ask for less"
+        f"no room for {_asked(actors, each)} within {ROOM:g} s: of {_said(there)}, free are "
+        f"{_said(ray.available_resources())}; wait for other work on the cluster to end, or ask for less"
     )
+
+
+def refuse_too_many(options: HolderSettings) -> None:
+    """Raise PathsearchError where a cluster without other work has no room for the actors that are asked for."""
+    there = ray.cluster_resources()
+    each, fitting = _fit(options, there)
+    _refuse(options.actors or 1, fitting, each, there)
+
+
+def _fit(options: HolderSettings, there: dict[str, float]) -> tuple[dict[str, float], int]:
+    """What each actor takes, and how many of them the cluster's nodes have room for."""
+    gpus = gpus_each(options, there)
+    each = {"CPU": options.cpus_per_actor, **({"GPU": gpus} if gpus else {})}
+    return each, sum(_fitting(node["Resources"], each) for node in ray.nodes() if node["Alive"])
+
+
+def _refuse(actors: int, fitting: int, each: dict[str, float], there: dict[str, float]) -> None:
+    if actors > fitting:
+        raise PathsearchError(
+            f"holder asks for {_asked(actors, each)}, the cluster has {_said(there)}: set "
+            f"holder.actors={max(fitting, 1)} or less, or change holder.gpus_per_actor or holder.cpus_per_actor"
+        )
+
+
+def _asked(actors: int, each: dict[str, float]) -> str:
+    return f"{actors} actors with {each.get('GPU', 0):g} GPU and {each['CPU']:g} CPU each"
 
 
 def gpus_each(options: HolderSettings, there: dict[str, float]) -> float:
