@@ -7,7 +7,7 @@ digest of everything that decides it: configuration, the user's modules, where t
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 
 from pathsearch import storage
 from pathsearch.atomic import replacing
-from pathsearch.errors import PathsearchError
+from pathsearch.errors import Interrupted, PathsearchError
 from pathsearch.files import candidates, there
 from pathsearch.holders.settings import HolderSettings
 from pathsearch.methods import Train
@@ -23,6 +23,7 @@ from pathsearch.objectives import NetworkSettings
 from pathsearch.run.outside import outside
 from pathsearch.run.past import past
 from pathsearch.run.settings import RunSettings, Trained, Training
+from pathsearch.run.stop import Stop
 from pathsearch.settings import Settings
 from pathsearch.storage.glance import Glance, glance
 
@@ -99,6 +100,25 @@ def kept(wanted: Minimum, folder: Path) -> bool:
     if seen is None or seen.state != "finished":
         return False
     return past(wanted.folder / "path.h5", wanted.settings, folder) is not None
+
+
+def waiting(folder: Path, log: Callable[[str], None], stop: Stop) -> Callable[[], None]:
+    """What to call again and again (see `locks.alone`) while another process trains a minimum.
+
+    It says so once, and raises Interrupted where `stop` is due.
+    """
+    said: list[bool] = []
+
+    def waits() -> None:
+        if not said:
+            said.append(True)
+            log(f"waits for {folder}, which another process trains")
+        if stop.due(1.0) and stop.number is not None:
+            raise Interrupted(
+                f"stopped by {stop.reason} while it waited for {folder}; run the same command again", stop.number
+            )
+
+    return waits
 
 
 def note(run: Path, wanted: Iterable[Minimum]) -> None:

@@ -8,16 +8,16 @@ from typing import Any
 
 import ray
 import torch
-from ray.exceptions import RayError
+from ray.exceptions import RayError, RayTaskError
 
-from pathsearch.errors import Interrupted, MachineLost, PathsearchError, one_line
+from pathsearch.errors import Interrupted, MachineLost, PathsearchError, described, one_line
 from pathsearch.holders.ray import cluster
 from pathsearch.holders.settings import HolderSettings
 from pathsearch.locks import alone
 from pathsearch.objectives import import_from
 from pathsearch.progress import display
 from pathsearch.run import session
-from pathsearch.run.minima import Minimum
+from pathsearch.run.minima import Minimum, waiting
 from pathsearch.run.session import Watcher
 from pathsearch.run.settings import Asked
 from pathsearch.run.stop import Stop, signals
@@ -47,12 +47,12 @@ def train(
     threads = max(1, math.floor(options.cpus_per_actor))
     watcher.phase("train minima", len(missing))
     watcher.log(f"trains as many at once as there is room for: {', '.join(each.name for each in missing)}")
-    waiting = {remote.remote(each, folder.resolve(), Path.cwd(), threads): each for each in missing}
+    running = {remote.remote(each, folder.resolve(), Path.cwd(), threads): each for each in missing}
     failed: list[str] = []
-    while waiting:
-        done, _ = ray.wait(list(waiting), timeout=LOOK)
+    while running:
+        done, _ = ray.wait(list(running), timeout=LOOK)
         for reference in done:
-            each = waiting.pop(reference)
+            each = running.pop(reference)
             if said := _ended(reference):
                 failed.append(f"{each.folder}: {said}")
                 watcher.log(f"failed: {failed[-1]}")
@@ -60,7 +60,7 @@ def train(
                 watcher.log(f"trained {each.folder}")
             watcher.tick(1)
         if stop.due(LOOK) and stop.number is not None:
-            _end(list(waiting))
+            _end(list(running))
             raise Interrupted(
                 f"stopped by {stop.reason} while minima were trained, which are kept; run the same command again",
                 stop.number,
@@ -80,7 +80,9 @@ def _trained(minimum: Minimum, folder: Path, here: Path, threads: int) -> str:
         if not ray.get_gpu_ids():  # a task without a share of a GPU inherits the sight of all of them
             os.environ["CUDA_VISIBLE_DEVICES"] = ""
         torch.set_num_threads(threads)  # bits depend on it
-        with signals() as stop, alone(minimum.folder, lambda: None), display(minimum.folder / "run.log") as watcher:
+        with signals() as stop, ExitStack() as stack:
+            watcher = stack.enter_context(display(minimum.folder / "run.log"))
+            stack.enter_context(alone(minimum.folder, waiting(minimum.folder, watcher.log, stop)))
             try:
                 session.carry_out(Asked(minimum.settings, folder), minimum.folder, watcher, stop, dict)
             except MachineLost as error:
@@ -95,6 +97,8 @@ def _ended(reference: Any) -> str:
     """Why a task failed, in a line, or nothing."""
     try:
         said: str = ray.get(reference)
+    except RayTaskError as error:
+        return described(error.cause)
     except RayError as error:
         return f"its worker was lost {RETRIES + 1} times, run.log there may say why ({one_line(error)})"
     return said

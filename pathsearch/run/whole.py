@@ -1,6 +1,5 @@
-"""A run with the minima it needs: what its store lacks is trained first, once whoever else wants it too."""
+"""A run with the minima it needs: those that its store lacks are trained first, by one process if several want them."""
 
-from collections.abc import Callable
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,7 +7,6 @@ from pathlib import Path
 import torch
 
 from pathsearch import storage
-from pathsearch.errors import Interrupted
 from pathsearch.locks import alone
 from pathsearch.objectives import importable
 from pathsearch.run import minima, placement, session
@@ -57,7 +55,7 @@ def train(
         return missing
     trained = []
     for each in missing:
-        with alone(each.folder, _waiting(each.folder, watcher, stop)):
+        with alone(each.folder, minima.waiting(each.folder, watcher.log, stop)):
             if minima.kept(each, config_folder):  # another process trained it meanwhile
                 continue
             watcher.log(f"trains {each.folder}")
@@ -73,19 +71,3 @@ def _several_devices(settings: RunSettings, config_folder: Path) -> bool:
     place = placement.placed(settings, placement.size(settings, config_folder))
     gpus = torch.cuda.device_count() if settings.device != "cpu" and torch.cuda.is_available() else 0
     return place.holder == "ray" or gpus > 1
-
-
-def _waiting(folder: Path, watcher: Watcher, stop: Stop) -> Callable[[], None]:
-    """What is called again and again while another process trains a minimum."""
-    said: list[bool] = []
-
-    def waiting() -> None:
-        if not said:
-            said.append(True)
-            watcher.log(f"waits for {folder}, which another process trains")
-        if stop.due(1.0) and stop.number is not None:
-            raise Interrupted(
-                f"stopped by {stop.reason} while it waited for {folder}; run the same command again", stop.number
-            )
-
-    return waiting
