@@ -161,7 +161,8 @@ def headline(shown: dict[str, Any]) -> str:
     reached = "converged" if shown["converged"] else "step budget used, no convergence claimed"
     reached = {"linear": "nothing to search", "train": "trained"}.get(shown["method"], reached)
     finished = shown["state"] == "finished"
-    parts = [f"{shown['method']}: {reached if finished else shown['state'] + ', at ' + shown['stage']}"]
+    what = "minimum" if shown["method"] == "train" else shown["method"]
+    parts = [f"{what}: {reached if finished else shown['state'] + ', at ' + shown['stage']}"]
     if shown["worse_than_line"]:
         parts.append("worse than the straight line")
     parts += [f"{shown['step']} steps", f"{shown['evaluations']} gradients"]

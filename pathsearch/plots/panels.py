@@ -49,20 +49,21 @@ def why_no_error(run: Run) -> str | None:
 
 
 def convergence(run: Run, axes: Axes) -> None:
-    """The highest loss and the largest force the search saw, step by step."""
+    """The highest loss and the largest force that the search saw, step by step; of a minimum, its own."""
     history = run.groups["history"]
     steps = np.arange(len(history["step"]))
     force, losses = history["force"], drawable(np.nanmax(history["loss"], axis=1))
     marker = "o" if len(steps) == 1 else None  # a line of one point cannot be seen
     axes.plot(steps, losses, marker=marker, color=PATH, linewidth=1.0)
-    axes.set(xlabel="step", ylabel="highest loss", title="convergence")
+    alone = run.shape[0] == 1  # a minimum
+    axes.set(xlabel="step", ylabel="loss" if alone else "highest loss", title="training" if alone else "convergence")
     for start in np.flatnonzero(np.diff(history["stage"])):
         axes.axvline(start + 0.5, color="0.8", linewidth=0.8, zorder=0)
     right = axes.twinx()
     right.plot(steps, force, marker=marker, color=LINE, linewidth=0.8)
     if (force > 0).any():
         right.set_yscale("log")
-    right.set_ylabel("largest force", color=LINE)
+    right.set_ylabel("force" if alone else "largest force", color=LINE)
     axes.yaxis.label.set_color(PATH)
 
 

@@ -111,7 +111,7 @@ def test_the_weights_and_metrics_are_those_of_plain_torch(tmp_path):
     measured = network.measure(torch.from_numpy(kept[0]))
     assert found.summary["minimum"] == {name: float(value) for name, value in measured.items()}
     assert report.figures(found)["minimum"] == found.summary["minimum"]
-    assert report.headline(report.figures(found)).startswith("train: trained, 40 steps, 41 gradients, a pivot of")
+    assert report.headline(report.figures(found)).startswith("minimum: trained, 40 steps, 41 gradients, a pivot of")
 
 
 REFUSED = {
