@@ -36,6 +36,8 @@ def test_show_prints_the_promised_keys_as_strict_json(finished):
     # three images for 151 evaluations each; those of its minima are theirs
     assert found["evaluations"] == 3 * 151
     assert [each["side"] for each in found["minima"]] == ["start", "end"]
+    order = ["train_loss", "train_error", "test_loss", "test_error", "train_loss_l2"]  # of the table's rows
+    assert [name for name in found["path"] if name in order] == order
     for where in ("path", "linear"):
         for metric in ("train_loss", "train_error", "test_loss", "test_error"):
             assert {"start", "end", "max", "mean", "barrier"} <= set(found[where][metric])

@@ -38,7 +38,7 @@ class NetworkObjective:
     in errors. Raises PathsearchError where the network cannot be trained on the data.
     """
 
-    metrics: tuple[str, ...] = ("train_loss", "train_loss_l2", "train_error", "test_loss", "test_error")
+    metrics: tuple[str, ...] = ("train_loss", "train_error", "test_loss", "test_error", "train_loss_l2")
     stochastic: bool
     precision = "float32"
     """of products on a GPU, see `machine.prepare_torch`"""
