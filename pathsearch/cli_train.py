@@ -10,11 +10,11 @@ import typer
 
 from pathsearch import cli_jobs
 from pathsearch.errors import PathsearchError
+from pathsearch.jobs.sweeps import MOST, listed
 
 if TYPE_CHECKING:
     from pathsearch.run.settings import RunSettings, Training
 
-MOST = 10_000  # seeds at once
 Seeds = Annotated[
     Optional[str], typer.Option(help="FROM:TO (TO left out) or A,B,C; default: those of the configuration's endpoints.")
 ]
@@ -69,14 +69,9 @@ def _trainings(settings: "RunSettings", seeds: list[int] | None) -> "list[Traini
 def _numbers(said: str | None) -> list[int] | None:
     if said is None:
         return None
-    if stretch := re.fullmatch(r"(\d{1,18}):(\d{1,18})", said):
-        numbers = list(range(int(stretch[1]), int(stretch[2]))[: MOST + 1])
-    elif re.fullmatch(r"\d{1,18}(,\d{1,18})*", said):
-        numbers = [int(number) for number in said.split(",")]
-    else:
-        numbers = []
-    if not numbers:
+    numbers = listed(said)
+    if not numbers or not all(re.fullmatch(r"\d{1,18}", number) for number in numbers):
         raise PathsearchError(f"--seeds {said}: write 0:8 for the seeds from 0 to 7, or 3,5,9")
     if len(numbers) > MOST:
         raise PathsearchError(f"--seeds {said}: more than the {MOST:,} that one command trains")
-    return numbers
+    return [int(number) for number in numbers]

@@ -10,7 +10,7 @@ from pathsearch.jobs import records, script, submission
 from pathsearch.jobs.listing import shown
 from pathsearch.jobs.profiles import ClusterProfile
 from pathsearch.jobs.records import LOCAL
-from pathsearch.jobs.states import ALIVE, statuses
+from pathsearch.jobs.states import ALIVE, Status, statuses
 from pathsearch.jobs.submission import Batch
 from pathsearch.run import endpoints, minima
 from pathsearch.run.settings import RunSettings
@@ -51,16 +51,17 @@ def swept(asked: Submission, runs: dict[str, RunSettings]) -> list[Batch]:
         for where, settings in paths.items()
         if not (where / "path.h5").exists()  # which holds the weights of its minima
     }
-    wanted = {each.folder: each for own in needed.values() for each in own if not minima.kept(each, asked.folder)}
-    under_way = {one.run: one for one in statuses([where for where in wanted if records.record(where) is not None])}
-    under_way = {where: one for where, one in under_way.items() if one.state in ALIVE}
+    shared = {each.folder: each for own in needed.values() for each in own}
+    wanted = {where: each for where, each in shared.items() if not minima.kept(each, asked.folder)}
+    submitted = [where for where in wanted if records.record(where) is not None]
+    under_way = {one.run: one for one in statuses(submitted) if one.state in ALIVE}
     training = {where: each.settings for where, each in wanted.items() if where not in under_way}
     found = []
     if training:
         # a vector has no use for more; a store may be a group's, scripts and output are their owner's alone
         small = asked.profile.model_copy(update={"nodes": 1, "gpus_per_node": min(1, asked.profile.gpus_per_node)})
         found.append(Batch("minima", store / f"jobs-{os.getuid()}", training, small))
-    after = (*_awaited(asked, list(runs.values())), *awaited(list(under_way)))
+    after = (*_awaited(asked, list(runs.values())), *_jobs(list(under_way.values())))
     needs = {where: [each.folder for each in own if each.folder in wanted] for where, own in needed.items()}
     found.append(Batch(asked.name, asked.root / f"jobs-{asked.name}", paths, asked.profile, after, needs, store))
     return found
@@ -144,7 +145,12 @@ def said(job: str, runs: list[Path]) -> str:
 
 def awaited(sources: list[Path]) -> tuple[str, ...]:
     """The jobs of SLURM that carry out runs now, or are to."""
-    jobs = [one.record.job for one in statuses(sources) if one.state in ALIVE and one.record.cluster != LOCAL]
+    return _jobs(statuses(sources))
+
+
+def _jobs(known: list[Status]) -> tuple[str, ...]:
+    """The jobs of SLURM among runs' that are under way or are to be."""
+    jobs = [one.record.job for one in known if one.state in ALIVE and one.record.cluster != LOCAL]
     return tuple(job for job in jobs if job)
 
 

@@ -38,12 +38,17 @@ def refuse_equal(runs: dict[str, RunSettings]) -> None:
             raise PathsearchError(f"--sweep: {other} and {name} are the same run")
 
 
+def listed(values: str) -> list[str]:
+    """What FROM:TO (TO left out) or A,B,C names, of a range no more than MOST + 1."""
+    numbers = re.fullmatch(r"(-?\d{1,18}):(-?\d{1,18})", values)
+    return [str(n) for n in range(int(numbers[1]), int(numbers[2]))[: MOST + 1]] if numbers else values.split(",")
+
+
 def _choices(sweep: str) -> list[str]:
     key, equals, values = sweep.partition("=")
     if not equals or not key or not values:
         raise PathsearchError(f"--sweep {sweep}: write key=0:8 for numbers from 0 to 7, or key=a,b,c")
-    numbers = re.fullmatch(r"(-?\d+):(-?\d+)", values)
-    chosen = [str(n) for n in range(int(numbers[1]), int(numbers[2]))[: MOST + 1]] if numbers else values.split(",")
+    chosen = listed(values)
     if any(mark in values for mark in "{}[]"):
         raise PathsearchError(f"--sweep {sweep}: commas separate values here; sweep the options inside one by one")
     if not chosen or not all(chosen):

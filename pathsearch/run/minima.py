@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pathsearch import storage
+from numpy.typing import NDArray
+
 from pathsearch.atomic import replacing
 from pathsearch.errors import Interrupted, PathsearchError
 from pathsearch.files import candidates, there
@@ -137,11 +138,10 @@ def progress(run: Path) -> dict[Path, Glance | None]:
     return {Path(name): glance(Path(name)) for name in named[:2]}
 
 
-def written(side: str, used: Minimum) -> dict[str, str]:
-    """What a run's file says of a minimum that it used: where it was, and the SHA-256 of its weights."""
-    with storage.stored(used.folder) as file:
-        weights = hashlib.sha256(file.weights[0].tobytes()).hexdigest()
-    return {"side": side, "folder": str(used.folder.resolve()), "sha256": weights}
+def written(side: str, used: Minimum, weights: NDArray[Any]) -> dict[str, str]:
+    """What a run's file says of a minimum that it used: where it was, and the SHA-256 of its weights [M]."""
+    digest = hashlib.sha256(weights.tobytes()).hexdigest()
+    return {"side": side, "folder": str(used.folder.resolve()), "sha256": digest}
 
 
 def _said(value: Any) -> Any:

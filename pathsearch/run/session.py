@@ -141,8 +141,9 @@ class _Session:
         """Read what the endpoints bring, all that the run will ever need of them."""
         self.outside = outside(self.config, self.config_folder)
         points, used = _first_guess(self.settings, self.objective, self.config_folder, self.train)
-        self.minima = [written(side, minimum) for side, minimum in used.items()]
-        self.own = {side: point.buffers for side, point in (("start", points[0]), ("end", points[-1])) if point.buffers}
+        ends = {"start": points[0], "end": points[-1]}
+        self.minima = [written(side, minimum, ends[side].weights) for side, minimum in used.items()]
+        self.own = {side: point.buffers for side, point in ends.items() if point.buffers}
         # a line is not bent
         self.chain = [point.weights for point in (points if self.stages else (points[0], points[-1]))]
 
