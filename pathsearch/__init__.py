@@ -8,10 +8,22 @@ from pathsearch.machine import before_torch
 
 if TYPE_CHECKING:
     from pathsearch.api import Path, connect, network
+    from pathsearch.api_align import align
+    from pathsearch.reading import open
     from pathsearch.storage import read
 
-__all__ = ["Path", "PathsearchError", "connect", "network", "read"]
+__all__ = ["Path", "PathsearchError", "align", "connect", "network", "open", "read"]
 
 before_torch()  # and before any module of the package imports it
 
-__getattr__ = elsewhere(__name__, {"Path": "api", "connect": "api", "network": "api", "read": "storage"})
+__getattr__ = elsewhere(
+    __name__,
+    {
+        "Path": "api",
+        "align": "api_align",
+        "connect": "api",
+        "network": "api",
+        "open": "reading",
+        "read": "storage",
+    },
+)

@@ -1,7 +1,8 @@
 """Finding a path from Python: the same loop as `pathsearch run`, without files."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from os import PathLike, fspath
 from pathlib import Path as File
 from typing import Annotated, Any, Literal
@@ -9,19 +10,30 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, field_validator
 from torch import nn
 
+from pathsearch.along import Along, Held
 from pathsearch.errors import PathsearchError
 from pathsearch.files import expanded
 from pathsearch.holders import Holder, SerialHolder
 from pathsearch.holders.protocol import pivots
 from pathsearch.machine import device_of, prepare_torch
-from pathsearch.measure import Profile, measured_line, measured_path
+from pathsearch.measure import Profile, higher_is_better, measured_line, measured_path
 from pathsearch.methods import Method
 from pathsearch.numerics.curves import CURVES
-from pathsearch.objectives import DataSettings, LossSettings, ModelSettings, Objective, opening
+from pathsearch.objectives import (
+    DataSettings,
+    LossName,
+    LossSettings,
+    Measured,
+    Metrics,
+    ModelSettings,
+    Objective,
+    opening,
+)
 from pathsearch.objectives.data.live import data_of
+from pathsearch.objectives.data.room import room
 from pathsearch.objectives.fitting import fitted
 from pathsearch.objectives.network import NetworkObjective
 from pathsearch.objectives.users_code import errors_named
@@ -52,12 +64,33 @@ class _Live(LossSettings):
 
     model: Any
     data: Any
+    loss: Any = "cross_entropy"
+    metrics: Any = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    measure: Measured = Measured()
+
+    @field_validator("loss")
+    @classmethod
+    def _known_loss(cls, loss: Any) -> Any:
+        return loss if callable(loss) else TypeAdapter(LossName).validate_python(loss)
+
+    @field_validator("metrics")
+    @classmethod
+    def _known_metrics(cls, metrics: Any) -> Any:
+        if isinstance(metrics, dict):
+            named = {name: "error" if callable(each) else each for name, each in metrics.items()}
+            TypeAdapter(Metrics).validate_python(named)
+        elif metrics is not None:
+            raise ValueError("metrics is to be a dictionary of names or functions")
+        return metrics
 
 
 @dataclass(frozen=True, eq=False)
-class Path:
-    """A path γ(t) through pivots [N, M]; `converged` is False where the step budget ended the search."""
+class Path(Along):
+    """A path γ(t) through pivots [N, M]; `converged` is False where the step budget ended the search.
+
+    `weights(t)`, `model(t)` and `layers` are as those of `open`.
+    """
 
     pivots: NDArray[Any]
     curve: str
@@ -65,7 +98,11 @@ class Path:
     evaluations: int
     history: list[Step]
     holder: Holder
-    precision: str
+    arithmetic: tuple[str, bool]
+    """precision and whether kernels are deterministic, see `machine.prepare_torch`"""
+    higher: frozenset[str]
+    """metrics of which more is better"""
+    objective: Objective
 
     def points(self, t: Any) -> NDArray[Any]:
         """Weights [T, M] at t [T] in [0, 1]; raises PathsearchError elsewhere."""
@@ -80,14 +117,27 @@ class Path:
     def profile(self, points: int = 61, tolerance: float | None = None) -> Profile:
         """Every metric along the path, refined around the saddle until it is known to `tolerance`."""
         asked = _settings(_Points, {"points": points, "tolerance": tolerance}, "profile")
-        prepare_torch(self.precision)
-        return measured_path(self.holder, self.curve, self.holder.inner_products(), asked.points, asked.tolerance)
+        prepare_torch(*self.arithmetic)
+        products = self.holder.inner_products()
+        found = measured_path(self.holder, self.curve, products, asked.points, asked.tolerance)
+        return replace(found, higher=self.higher)
 
     def straight_line(self, points: int = 61, tolerance: float | None = None) -> Profile:
         """The same along the straight line between the endpoints."""
         asked = _settings(_Points, {"points": points, "tolerance": tolerance}, "straight_line")
-        prepare_torch(self.precision)
-        return measured_line(self.holder, self.holder.inner_products(), asked.points, asked.tolerance)
+        prepare_torch(*self.arithmetic)
+        found = measured_line(self.holder, self.holder.inner_products(), asked.points, asked.tolerance)
+        return replace(found, higher=self.higher)
+
+    @contextmanager
+    def _held(self) -> Iterator[Held]:
+        yield Held(self.curve, self.pivots, self.objective.table)
+
+    @contextmanager
+    def _network(self) -> Iterator[NetworkObjective]:
+        if not isinstance(self.objective, NetworkObjective):
+            raise PathsearchError(f"{self.objective!r} has no model, only what pathsearch.network gives has")
+        yield self.objective
 
     def __repr__(self) -> str:
         count, size = self.pivots.shape
@@ -126,8 +176,8 @@ def connect(
     default = "sgd" if ready.stochastic else "lbfgs"
     stages = chosen.stages(_settings(Optimizer, optimizer or default, "optimizer"), budget.steps, budget.tolerance)
 
-    precision = getattr(ready, "precision", "float32")
-    prepare_torch(precision)
+    arithmetic = getattr(ready, "arithmetic", ("float32", False))
+    prepare_torch(*arithmetic)
     chain = np.stack([_weights(point, side, ready) for side, point in points.items()])
     if np.array_equal(chain[0], chain[-1]):
         raise PathsearchError("the endpoints are identical: give two different minima")
@@ -140,19 +190,21 @@ def connect(
         state = step.stage_done()
         watch(step)
     found = pivots(holder, state.pivots)
-    return Path(found, chosen.curve, state.converged, state.evaluations, history, holder, precision)
+    higher = higher_is_better(ready)
+    return Path(found, chosen.curve, state.converged, state.evaluations, history, holder, arithmetic, higher, ready)
 
 
 def network(**options: Any) -> NetworkObjective:
-    """The loss of a network on a data set, for `connect`; options as under `objective:` in a configuration, and device.
+    """The loss of a network on a data set, for `connect`.
 
-    model: also a module, its class, or a function that makes one. data: also a torch Dataset or a pair of tensors
-    (inputs, targets), of which every fifth example is for testing, or a pair (train, test) of such. Both are needed.
+    Options as under `objective:` in a configuration, and device, measure. model: also a module, its class, or a
+    function that makes one. loss, metrics: also functions. data: also a torch Dataset or a pair of tensors (inputs,
+    targets), of which every fifth example is for testing, or a pair (train, test) of such. Both are needed.
     Sets torch's precision and choice of kernels for the whole process. Raises PathsearchError on bad options, a model
     or data that do not work.
     """
     asked = _settings(_Live, options, "network")
-    model, data = asked.model, asked.data
+    model, data, device = asked.model, asked.data, device_of(asked.device)
     augment = False
     if isinstance(model, (str, Mapping, ModelSettings)):
         declared = _settings(Annotated[ModelSettings, BeforeValidator(named)], model, "network: model")
@@ -163,10 +215,10 @@ def network(**options: Any) -> NetworkObjective:
         source = _settings(Annotated[DataSettings, BeforeValidator(named)], data, "network: data")
         augment = source.augment
         with errors_named("data", passing=()):
-            read = source.load()
+            read = source.load(room=room(device))
     else:
-        read = data_of(data)
-    return opening.network(asked, ready, read, augment, device_of(asked.device))
+        read = data_of(data, room(device))
+    return opening.network(asked, ready, read, augment, device, measured=asked.measure)
 
 
 def _objective(given: Any, points: dict[str, Any]) -> Objective:

@@ -1,4 +1,5 @@
-"""The command line: `pathsearch run | train | extend | show | plot | configs | options | bench`, and those on jobs.
+"""The command line: `pathsearch run | train | extend | show | compare | plot | export | align | symmetries | configs |
+options | bench`, and those on jobs.
 
 Commands import what they need themselves: torch takes two seconds, which those that only look do without.
 """
@@ -14,7 +15,7 @@ import typer
 from pydantic import ValidationError
 from typer.core import TyperGroup
 
-from pathsearch import cli_extend, cli_jobs, cli_train
+from pathsearch import cli_align, cli_compare, cli_explore, cli_export, cli_extend, cli_jobs, cli_train
 from pathsearch.errors import PathsearchError, described, one_line
 from pathsearch.files import expanded
 from pathsearch.jobs import work
@@ -53,9 +54,9 @@ Folder = Annotated[Path, typer.Argument(metavar="RUN", parser=expanded, help="A 
 
 def _config_names(incomplete: str) -> Iterable[str]:
     """For the shell to complete."""
-    from pathsearch.run.config import builtin_configs
+    from pathsearch.run.config import names
 
-    return [name for name in builtin_configs() if name.startswith(incomplete)]
+    return [name for name in names() if name.startswith(incomplete)]
 
 
 def _version(asked: bool) -> None:
@@ -112,7 +113,10 @@ def show(
 
 @app.command()
 def plot(
-    where: Folder,
+    where: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN", parser=expanded, help="A run's folder or its path.h5; several for one picture."),
+    ],
     output: Annotated[
         Optional[Path],
         typer.Option(
@@ -120,20 +124,35 @@ def plot(
             "--output",
             metavar="FILE",
             parser=expanded,
-            help="Its suffix is the format (png, pdf, svg, …); default: path.png beside it.",
+            help="Its suffix is the format (png, pdf, svg, …); default: path.png or path-PANEL.png beside the run; of "
+            "several runs paths.png.",
         ),
     ] = None,
     panel: Annotated[
         Optional[list[str]],
-        typer.Option(help="profile, error, plane or convergence alone; more than once for several."),
+        typer.Option(
+            help="profile, plane, convergence or a metric (error, …) alone; more than once for several. Of several "
+            "runs: profile or a metric."
+        ),
     ] = None,
 ) -> None:
-    """Draw the loss along the path, the plane around it, and the convergence."""
+    """Draw the loss and the metrics along the path, the plane around it, and the convergence.
+
+    The plane's levels are even in the logarithm of the loss above the lowest; dots on lines are pivots. Of several
+    runs: train loss and test error over the fraction of the arc length, and faintly the straight lines.
+    """
     from pathsearch import plots, storage
 
-    found = storage.read(where)
-    file = output or found.file.with_suffix(".png")
-    plots.save(found, file, panel or ())
+    if len(where) == 1:
+        run = storage.read(where[0])
+        file = output or run.file.with_name(f"path{''.join(f'-{each}' for each in panel or ())}.png")
+        plots.save(run, file, panel or ())
+    else:
+        from pathsearch.comparing import groups
+
+        runs, file = groups.read(map(str, where)), output or Path("paths.png")
+        groups.together(runs)
+        plots.save(dict(zip(groups.labels(runs), runs.values())), file, panel or ())
     print(file)
 
 
@@ -150,9 +169,12 @@ def list_configs(
     if name is not None:
         print(text(name).rstrip())
         return
-    known = builtin_configs()
-    for one, shows in known.items():
-        print(f"{one:{max(map(len, known))}}  {shows}")
+    for n, (title, known) in enumerate(builtin_configs().items()):
+        print(f"{chr(10) * (n > 0)}{title}")
+        twins = {f"{one}-short" for one in known}
+        listed = {one: shows for one, shows in known.items() if one not in twins}
+        for one, shows in listed.items():
+            print(f"  {one:{max(map(len, listed))}}  {shows}")
 
 
 @app.command("options")
@@ -221,8 +243,13 @@ def _counts(said: str) -> list[int]:
 
 
 cli_jobs.add_to(app)
+app.command()(cli_compare.compare)
+app.command()(cli_explore.explore)
 app.command()(cli_extend.extend)
+app.command()(cli_export.export)
 app.command()(cli_train.train)
+app.command()(cli_align.align)
+app.command()(cli_align.symmetries)
 
 
 def main() -> None:

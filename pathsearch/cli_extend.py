@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from pathsearch.run.settings import Asked
 
 Changes = Annotated[
-    Optional[list[str]], typer.Argument(metavar="[KEY=VALUE]...", help="steps=+1000, steps=5000, tolerance=1e-4.")
+    Optional[list[str]],
+    typer.Argument(
+        metavar="[KEY=VALUE]...", help="steps=+1000, steps=5000, tolerance=1e-4, until.barrier=0.01, until=null."
+    ),
 ]
 
 
@@ -20,7 +23,7 @@ def extend(
     where: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder or its path.h5.")],
     changes: Changes = None,
 ) -> None:
-    """Search on where a run ended, with more steps or a smaller tolerance; without either, continue a stopped one."""
+    """Search on where a run ended, with more steps, a smaller tolerance, another goal; or continue a stopped one."""
     folder = (where.parent if where.name == "path.h5" else where).expanduser().resolve()
 
     def asked() -> "Asked":

@@ -97,16 +97,19 @@ def submit(
     profile = profiles.load(cluster, options)
     name, overrides = named(arguments)
     root = folder_of(name, out)
-    settings, folder = config.load(name, overrides)
+    if sweep:
+        from pathsearch.jobs import sweeps
+
+        several = sweeps.combinations(sweep)
+    first = next(iter(several.values())) if sweep else []  # without it something that is needed may be missing
+    settings, folder = config.load(name, overrides + first)
     # imported here, since torch and Submitit take seconds: other commands and a mistyped option do not need them
     with needed("submitit", "submitting a run"):
         from pathsearch.jobs import submit
 
     asked = submit.Submission(Path(name).stem, settings, folder, root, cluster or "slurm", profile, minima)
     if sweep:
-        from pathsearch.jobs import sweeps
-
-        runs = {below: config.load(name, overrides + more)[0] for below, more in sweeps.combinations(sweep).items()}
+        runs = {below: config.load(name, overrides + more)[0] for below, more in several.items()}
         sweeps.refuse_equal(runs)
         batches = submit.swept(asked, runs)
     else:

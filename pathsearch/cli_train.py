@@ -43,12 +43,12 @@ def train(
     from pathsearch.objectives import importable
     from pathsearch.progress import display
     from pathsearch.run import whole
-    from pathsearch.run.finish import console
+    from pathsearch.run.finish import console, put
 
     with signals() as stop, display(store / "train.log") as watcher, importable(folder), ExitStack() as stack:
         trained = whole.train(wanted, settings, folder, watcher, stop, stack)
     runs = {each.name: storage.read(each.folder) for each in wanted}
-    console().print(report.minima_table(runs))
+    put(report.minima_table(runs), console())
     print(f"kept in {store}: {len(trained)} trained, {len(wanted) - len(trained)} were there")
     sys.stdout.flush()
 

@@ -11,7 +11,7 @@ import math
 import os
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pathsearch.errors import PathsearchError
 
@@ -39,6 +39,11 @@ By default it hands large blocks back to the system, which maps them anew at eve
 limits a ResNet-20 step on a CPU is 5 to 10 % faster.
 """
 
+WORKSPACE = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+"""The variable without which torch refuses products of matrices on a GPU where deterministic kernels are asked for."""
+
+_kernels_before: list[tuple[int, bool]] = []  # how torch chose kernels before an objective asked for deterministic ones
+
 
 def cores() -> int:
     """Cores this process may use: those it is bound to (taskset, SLURM), but no more than its container's quota."""
@@ -61,16 +66,18 @@ def before_torch() -> None:
         os.environ.update(WAITING)
 
 
-def prepare_torch(precision: str) -> None:
+def prepare_torch(precision: str, deterministic: bool = False) -> None:
     """Make torch's settings for the whole process: kernels that give the same bits every time, as far as they can.
 
-    precision: of float32 products and convolutions on a GPU, `float32` or `tf32`.
+    precision: of float32 products and convolutions, `float32` or, on a GPU, `tf32`; `bfloat16` is autocast's, and
+    leaves what is not under it as `float32` does. deterministic: torch refuses operations that have no such kernel.
     """
     import torch
 
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
     _set_precision(precision)
+    _choose_kernels(deterministic)
     # torch takes all of a machine's cores, whatever a container's quota; a smaller number stays, since the bits of
     # sums on a CPU depend on it
     if torch.get_num_threads() > cores() and not any(name in os.environ for name in THREADS):
@@ -89,11 +96,29 @@ def _set_precision(precision: str) -> None:
         if hasattr(torch.backends, "fp32_precision"):
             torch.backends.fp32_precision = "none"
             torch.backends.cudnn.fp32_precision = "none"
-            for part in ("conv", "rnn"):
-                getattr(torch.backends.mkldnn, part).fp32_precision = "none"
+            for part in ("conv", "rnn"):  # said outright: torch has no public name for what they follow from otherwise
+                getattr(torch.backends.mkldnn, part).fp32_precision = "ieee"
         torch.set_float32_matmul_precision("highest")  # a CPU's too
         torch.backends.cuda.matmul.allow_tf32 = tf32
         torch.backends.cudnn.allow_tf32 = tf32  # which torch has on by default
+
+
+def _choose_kernels(deterministic: bool) -> None:
+    """Ask torch for deterministic kernels only, or leave its choice as it was before an objective asked for them."""
+    import torch
+
+    memory: Any = torch.utils.deterministic
+    if deterministic:
+        os.environ.setdefault(*WORKSPACE)  # torch reads it at the first product on a GPU
+        if not _kernels_before:
+            _kernels_before.append((torch.get_deterministic_debug_mode(), memory.fill_uninitialized_memory))
+        torch.use_deterministic_algorithms(True)
+        memory.fill_uninitialized_memory = False  # which takes time, and no kernel reads what it has not written
+    elif _kernels_before:
+        mode, filled = _kernels_before.pop()
+        # torch.use_deterministic_algorithms tells torch's compiler as well, which that of three modes does not
+        torch.use_deterministic_algorithms(mode > 0, warn_only=mode == 1)
+        memory.fill_uninitialized_memory = filled
 
 
 def _keep_freed_memory() -> None:
@@ -101,6 +126,13 @@ def _keep_freed_memory() -> None:
     if mallopt is not None:
         for option, value in MALLOC.values():
             mallopt(option, value)
+
+
+def make_room(size: int) -> None:
+    """Hand freed memory back to the system before blocks of `size` bytes are taken, where these cannot lie in it."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # only glibc has it
+    if trim is not None and size >= MALLOC["M_MMAP_THRESHOLD"][1]:  # it takes milliseconds
+        trim(0)
 
 
 def _quota(cgroup: Path) -> int | None:

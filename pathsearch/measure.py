@@ -1,31 +1,49 @@
-"""Measuring a path honestly: the whole data set, inside segments too, refined around the highest point."""
+"""Measuring a path honestly: all data or a fixed part, inside segments too, refined around the highest point."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from pathsearch.holders.protocol import Holder
+from pathsearch.datasets import dataset
+from pathsearch.holders.protocol import Holder, Tick
 from pathsearch.numerics import profiles
 from pathsearch.numerics.basis import Array
 from pathsearch.numerics.curves import CURVES
+from pathsearch.objectives import Objective
+
+if TYPE_CHECKING:
+    from xarray import Dataset
 
 ROUNDS = 60  # of halving around the maximum: more than float64 can tell apart
 
 
 @dataclass(frozen=True)
 class Profile:
-    """Losses along a path: t [T], arc length [T], every metric [T], and how uncertain the saddle's loss is."""
+    """Losses along a path: t [T], arc length [T], every metric [T], and how uncertain the saddle's loss is.
+
+    higher: the metrics of which more is better.
+    """
 
     t: Array
     arc: Array
     metrics: dict[str, Array]
     uncertainty: float
+    higher: frozenset[str] = frozenset()
 
     def summaries(self) -> dict[str, dict[str, float]]:
         """The figures of every metric, see `profiles.summary`."""
-        return {name: profiles.summary(values, self.t, self.arc) for name, values in self.metrics.items()}
+        return {
+            name: profiles.summary(values, self.t, self.arc, name in self.higher)
+            for name, values in self.metrics.items()
+        }
+
+    @property
+    def dataset(self) -> "Dataset":
+        """Arc length and every metric [t], as xarray has them; raises PathsearchError where that is not installed."""
+        arrays = {"t": self.t, "arc_length": self.arc, **self.metrics}
+        return dataset("a profile's dataset", {name: (("t",), values) for name, values in arrays.items()})
 
     def __repr__(self) -> str:
         name, values = next(iter(self.metrics.items()))
@@ -50,6 +68,13 @@ class Plane:
     def __repr__(self) -> str:
         name, values = next(iter(self.metrics.items()))
         return f"Plane({len(self.x)} × {len(self.y)} points, {name} from {values.min():.4g} to {values.max():.4g})"
+
+
+def higher_is_better(objective: Objective) -> frozenset[str]:
+    """The metrics of which more is better."""
+    described = getattr(objective, "described", {})
+    better = [name for name, said in described.items() if said["higher"]]
+    return frozenset(f"{split}_{name}" for name in better for split in ("train", "test"))
 
 
 Known = dict[bytes, dict[str, float]]
@@ -104,12 +129,12 @@ def measured_path(holder: Asked, curve: str, products: Array, points: int, toler
     return _measured(holder, lambda t: CURVES[curve](t, pivots), start, products, tolerance)
 
 
-def measured_line(holder: Asked, products: Array, points: int, tolerance: float | None) -> Profile:
-    """The profile of the straight line between the first and the last pivot."""
+def measured_line(holder: Asked, products: Array, points: int, tolerance: float | None, to: int = -1) -> Profile:
+    """The profile of the straight line from the first pivot to another, by default the last."""
 
     def ends(t: Array) -> Array:
         mixture = np.zeros((len(t), len(products)))
-        mixture[:, 0], mixture[:, -1] = 1.0 - t, t
+        mixture[:, 0], mixture[:, to] = 1.0 - t, t
         return mixture
 
     return _measured(holder, ends, np.linspace(0.0, 1.0, points), products, tolerance)
@@ -139,6 +164,19 @@ def _measured(
         metrics = {name: np.concatenate([values, found[name]])[order] for name, values in metrics.items()}
     arc = profiles.arc_lengths(mixture(t), products)
     return Profile(t, arc, metrics, profiles.saddle_uncertainty(next(iter(metrics.values()))))
+
+
+def measured_barriers(
+    holder: Holder, curve: str, pivots: int, points: int, examples: int | None, higher: frozenset[str], tick: Tick
+) -> tuple[int, dict[str, float]]:
+    """At how many points the holder's path was measured, and the barrier of every metric.
+
+    They are `points` at least, as at the beginning of a profile, not refined. examples: so many of each set at most,
+    of those that are measured; None for all of them.
+    """
+    t = profiles.measuring_points(pivots, points)
+    found = _columns(holder.ask("measure", CURVES[curve](t, pivots), examples, tick=tick))
+    return len(t), {name: profiles.barrier(values, name in higher) for name, values in found.items()}
 
 
 def measured_plane(holder: Asked, curve: str, products: Array, grid: int) -> Plane | None:
@@ -183,7 +221,10 @@ def measured_plane(holder: Asked, curve: str, products: Array, grid: int) -> Pla
 def disagreement(holder: Holder, pivots: int) -> float | None:
     """Share of test examples to which the two endpoints give different classes; None without classes."""
     first, last = holder.ask("predictions", np.eye(pivots)[[0, -1]])
-    return None if first is None or last is None else float(np.mean(first != last))
+    if first is None or last is None:
+        return None
+    # of several answers an example one that differs is enough
+    return float(np.mean((first != last).reshape(len(first), -1).any(axis=1)))
 
 
 def _columns(points: list[dict[str, float]]) -> dict[str, Array]:

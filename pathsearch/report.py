@@ -1,5 +1,6 @@
 """What is said of a run: the figures of `pathsearch show`, and the table at a run's end."""
 
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,14 @@ from pathsearch.locks import stands
 from pathsearch.numerics.profiles import saddle_uncertainty, summary
 from pathsearch.storage import FORMAT_VERSION, Run
 from pathsearch.storage.glance import last_step
+from pathsearch.storage.history import LOOKS
+from pathsearch.storage.metrics import columns, metric, subset
 
 ROUNDING = 1e-6
 """Share of a loss within which two are the same: the path and the line are measured at points of their own."""
+
+LONGEST, HEAD = 24, 12
+"""Letters of a metric's name in a line, beside its numbers and above them: so that a table fits into 100 columns."""
 
 
 def figures(run: Run) -> dict[str, Any]:
@@ -31,24 +37,29 @@ def figures(run: Run) -> dict[str, Any]:
         "evaluations": int(position["evaluations"]),
         "parameters": int(run.shape[1]),
         "pivots": int(run.shape[0]),
+        "until": goal(run),
         "force": float(history["force"][-1]) if len(history["force"]) else None,
         "last_step": {"loss": loss, "barrier": barrier},
         "traffic": _traffic(history),
         "length": None,
         "chord": run.summary.get("chord"),
         "off_plane": off_plane(run),
+        "measured": run.summary.get("measured"),
+        "measured_on": subset(run) or None,
         "endpoint_disagreement": run.summary.get("disagreement"),
         "endpoints_as_loaded": run.summary.get("as_loaded") or None,
         "worse_than_line": worse_than_line(run),
         "warnings": warnings(run),
         "minimum": run.summary.get("minimum"),
         "minima": run.minima,
+        "alignment": run.alignment or None,
         "path": None,
         "linear": None,
         "origin": run.origin,
         "versions": run.versions,
     }
     for name, metrics in _summaries(run).items():
+        metrics = {key: {**each, "higher_is_better": metric(run, key).higher} for key, each in metrics.items()}
         found[name] = {**metrics, "saddle_uncertainty": run.summary[f"{name}_uncertainty"]}
     if found["path"]:
         found["length"] = float(run.groups["profiles/path"]["arc_length"][-1])
@@ -56,39 +67,94 @@ def figures(run: Run) -> dict[str, Any]:
 
 
 def table(run: Run) -> Table:
-    """Endpoints, straight line and path, a row a metric; of a minimum its metrics."""
+    """Endpoints, straight line and path, a row a metric; of a minimum its metrics.
+
+    Where more of a metric is better, its least value stands in place of the largest.
+    """
     if "minimum" in run.summary:
-        rows = _rows("", ("minimum",))
-        for metric, value in run.summary["minimum"].items():
-            rows.add_row(label(metric), _number(value, metric))
+        rows = _rows("", ("minimum",), subset(run))
+        for name, value in run.summary["minimum"].items():
+            rows.add_row(_folded(label(name)), number(value, metric(run, name).share))
         return rows
     shown = _summaries(run)
-    rows = _rows("", ("start", "end", "line max", "barrier", "path max", "barrier"))
-    for metric, path in shown.get("path", {}).items():
-        line = shown.get("linear", {}).get(metric, {})
-        values = [path["start"], path["end"], line.get("max"), line.get("barrier")]
-        values += [path["max"], path["barrier"]]
-        rows.add_row(label(metric), *(_number(value, metric) for value in values))
+    rows = _rows("", ("start", "end", "line max", "barrier", "path max", "barrier"), subset(run))
+    for name, path in shown.get("path", {}).items():
+        line, kind = shown.get("linear", {}).get(name, {}), metric(run, name)
+        worst = "min" if kind.higher else "max"
+        values = [path["start"], path["end"], line.get(worst), line.get("barrier"), path[worst], path["barrier"]]
+        said = f"{label(name)} (least)" if kind.higher else label(name)
+        rows.add_row(_folded(said), *(number(value, kind.share) for value in values))
+    return rows
+
+
+def goal(run: Run) -> dict[str, Any] | None:
+    """What became of a run's goal: as the last look found it, whether that is reached or not; None without a goal.
+
+    `evaluations` are the search's gradients by then, `points` those that all looks measured.
+    """
+    asked, looks = run.config.get("until"), run.groups.get("looks", {})
+    if asked is None or not looks:
+        return None
+    metric = asked["metric"] or next(name for name in looks if name not in LOOKS)
+    last = {name: looks[name][-1].item() for name in ("moves", "evaluations", metric)}
+    return {
+        "metric": metric,
+        "goal": asked["barrier"],
+        "reached": "reached" in run.summary,
+        "barrier": last[metric],
+        "step": last["moves"],
+        "stage": run.summary["stages"][int(looks["stage"][-1])],
+        "evaluations": last["evaluations"],
+        "looks": len(looks["points"]),
+        "points": int(looks["points"].sum()),
+    }
+
+
+def goal_table(run: Run) -> Table | None:
+    """What became of a run's goal, in a row; None without a goal."""
+    found = goal(run)
+    if found is None:
+        return None
+    said = f"the last look was at {run.groups['looks']['points'][-1]} points"
+    if "measured" in run.summary and (examples := run.config["until"]["examples"]) is not None:
+        said += f" on up to {examples:,} examples a set"
+    rows = _rows("goal", ("wanted", "reached", "barrier", "step", "gradients", "looks"), said)
+    share = metric(run, found["metric"]).share
+    rows.add_row(
+        _folded(label(found["metric"])),
+        number(found["goal"], share),
+        "yes" if found["reached"] else "no",
+        number(found["barrier"], share),
+        *(f"{found[name]:,}" for name in ("step", "evaluations", "looks")),
+    )
     return rows
 
 
 def minima_table(runs: dict[str, Run]) -> Table:
     """Finished minima by their names, a row each: steps, and every metric."""
-    metrics = list(dict.fromkeys(metric for run in runs.values() for metric in run.summary["minimum"]))
-    rows = _rows("minimum", ("steps", *(label(metric).replace(" ", "\n", 1) for metric in metrics)))
-    for name, run in runs.items():
-        values = (_number(run.summary["minimum"].get(metric), metric) for metric in metrics)
-        rows.add_row(name, str(run.position["moves"]), *values)
+    names = list(dict.fromkeys(name for run in runs.values() for name in run.summary["minimum"]))
+    subsets = dict.fromkeys(said for run in runs.values() if (said := subset(run)))
+    heads = (_folded(label(name).replace(" ", "\n", 1), HEAD) for name in names)
+    rows = _rows("minimum", ("steps", *heads), *subsets)
+    for minimum, run in runs.items():
+        values = (number(run.summary["minimum"].get(name), metric(run, name).share) for name in names)
+        rows.add_row(minimum, str(run.position["moves"]), *values)
     return rows
 
 
-def _rows(first: str, columns: tuple[str, ...]) -> Table:
-    """An empty table of numbers with names before them."""
-    rows = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+def _rows(first: str, numbers: tuple[str, ...], *below: str) -> Table:
+    """An empty table of numbers with names before them, and lines that stand below."""
+    caption = "\n".join(line for line in below if line) or None
+    rows = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), caption=caption, caption_justify="left")
     rows.add_column(first, no_wrap=True)
-    for column in columns:
+    for column in numbers:
         rows.add_column(column, justify="right", no_wrap=True)
     return rows
+
+
+def _folded(said: str, letters: int = LONGEST) -> str:
+    """A metric's name in lines of at most so many letters."""
+    return "\n".join(textwrap.fill(line, letters) for line in said.splitlines())
 
 
 def worse_than_line(run: Run) -> bool | None:
@@ -113,21 +179,41 @@ def warnings(run: Run) -> list[str]:
     """What is wrong with a result, a line each."""
     said = []
     for name, arrays in _profiles(run).items():
-        for metric, values in arrays.items():
+        for column, values in arrays.items():
             odd = ~np.isfinite(values)
-            if odd.any() and not _absent(metric, values):
+            if odd.any() and not absent(run, column):
                 at = run.groups[f"profiles/{name}"]["t"][odd][0]
                 where = f"points of {'the path' if name == 'path' else 'the straight line'}, first at t = {at:.4g}"
-                said.append(f"{label(metric)} is not finite at {odd.sum()} of {len(odd)} {where}")
+                said.append(f"{label(column)} is not finite at {odd.sum()} of {len(odd)} {where}")
                 break
     if worse_than_line(run):
         highest = [run.groups[f"profiles/{name}"][sought(run)].max() for name in ("path", "linear")]
-        path, line = (_number(float(value), "") for value in highest)
+        path, line = (number(float(value)) for value in highest)
         said.append(
             f"the path is worse than the straight line: {label(sought(run))} reaches {path} on it, {line} on the line. "
             + _mend(run)
         )
     return said
+
+
+def aligned(point: dict[str, Any], said: dict[str, Any]) -> str:
+    """How one point was permuted, in a line; said: of the whole alignment, as a file has it."""
+    side, moved, barrier, how = point["side"], point["moved"], point["barrier"], said["how"]["name"]
+    line = "the straight line's barrier"
+    if not moved["units"]:
+        before = number(barrier["before"])
+        return f"{side} left as it came: no permutation of units is better by {how}; {line} is {before}"
+    found = (
+        f"{moved['units']:,} of {said['units']:,} units in {moved['groups']} of {said['groups']} groups moved, "
+        f"distance {_change(point['distance'])}, {line} {_change(barrier)}"
+    )
+    if point["identity"]:
+        return f"{side} left as it came: aligned with start by {how} it is no better, {found}"
+    return f"{side} aligned with start by {how}: {found}"
+
+
+def _change(figure: dict[str, float]) -> str:
+    return f"{number(figure['before'])} → {number(figure['after'])}"
 
 
 def _mend(run: Run) -> str:
@@ -151,15 +237,17 @@ def off_plane(run: Run) -> dict[str, float] | None:
     return {"mean": float(off.mean() / chord), "max": float(off.max() / chord)} if off is not None and chord else None
 
 
-def label(metric: str) -> str:
+def label(column: str) -> str:
     """A metric's name as people read it."""
-    return {"train_loss_l2": "train loss + L2"}.get(metric, metric.replace("_", " "))
+    return {"train_loss_l2": "train loss + L2"}.get(column, column.replace("_", " "))
 
 
 def headline(shown: dict[str, Any]) -> str:
     """One line on how a run stands."""
     reached = "converged" if shown["converged"] else "step budget used, no convergence claimed"
     reached = {"linear": "nothing to search", "train": "trained"}.get(shown["method"], reached)
+    if shown["until"]:
+        reached = "goal reached" if shown["until"]["reached"] else f"{reached}, goal not reached"
     finished = shown["state"] == "finished"
     what = "minimum" if shown["method"] == "train" else shown["method"]
     parts = [f"{what}: {reached if finished else shown['state'] + ', at ' + shown['stage']}"]
@@ -168,8 +256,8 @@ def headline(shown: dict[str, Any]) -> str:
     parts += [f"{shown['step']} steps", f"{shown['evaluations']} gradients"]
     if not finished and shown["last_step"]["loss"] is not None:
         loss, barrier = shown["last_step"]["loss"], shown["last_step"]["barrier"]
-        beside = "" if barrier is None else f" (barrier {_number(barrier, '')})"
-        parts.append(f"highest loss of the last step kept {_number(loss, '')}{beside}")
+        beside = "" if barrier is None else f" (barrier {number(barrier)})"
+        parts.append(f"highest loss of the last step kept {number(loss)}{beside}")
     count = shown["pivots"]
     parts.append(f"{'a pivot' if count == 1 else f'{count} pivots'} of {shown['parameters']:,} weights")
     if shown["length"] and shown["chord"]:
@@ -197,14 +285,16 @@ def _stage(run: Run) -> str:
     return names[stage] if stage < len(names) else "measuring" if run.state != "finished" else "done"
 
 
+def absent(run: Run, column: str) -> bool:
+    """Whether a share does not exist, as that of wrong classes where targets are no classes."""
+    values = (arrays[column] for arrays in _profiles(run).values() if column in arrays)
+    return metric(run, column).share and all(np.isnan(each).all() for each in values)
+
+
 def _profiles(run: Run) -> dict[str, dict[str, NDArray[np.float64]]]:
     """Metrics along the path and the straight line, as far as they are measured."""
-    found = {}
-    for name in ("path", "linear"):
-        if f"profiles/{name}" in run.groups:
-            arrays = run.groups[f"profiles/{name}"]
-            found[name] = {key: values for key, values in arrays.items() if key not in ("t", "arc_length")}
-    return found
+    names = (name for name in ("path", "linear") if f"profiles/{name}" in run.groups)
+    return {name: columns(run.groups[f"profiles/{name}"]) for name in names}
 
 
 def _summaries(run: Run) -> dict[str, dict[str, dict[str, float]]]:
@@ -212,27 +302,26 @@ def _summaries(run: Run) -> dict[str, dict[str, dict[str, float]]]:
     found = {}
     for name, metrics in _profiles(run).items():
         at = run.groups[f"profiles/{name}"]
-        found[name] = {key: summary(values, at["t"], at["arc_length"]) for key, values in metrics.items()}
+        t, arc = at["t"], at["arc_length"]
+        found[name] = {key: summary(values, t, arc, metric(run, key).higher) for key, values in metrics.items()}
     return found
 
 
-def _absent(metric: str, values: NDArray[np.float64]) -> bool:
-    """Whether the error rate does not exist, since targets are no classes."""
-    return metric.endswith("error") and bool(np.isnan(values).all())
-
-
-def _number(value: float | None, metric: str) -> str:
-    if value is None or (metric.endswith("error") and np.isnan(value)):
+def number(value: float | None, share: bool = False) -> str:
+    """A figure as people read it; a share that does not exist is a dash."""
+    if value is None or (share and np.isnan(value)):
         return "–"
     if not np.isfinite(value):
         return "not finite"
-    if abs(value) >= 100:
-        return f"{value:.5g}"
-    return f"{100 * value:.2f} %" if metric.endswith("error") else f"{value:.3g}"
+    if share:
+        return f"{100 * value:.2f} %"
+    return f"{value:.5g}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _without_nan(value: Any) -> Any:
-    """JSON has no NaN: an error rate that does not exist is null."""
+    """JSON has no NaN: a share that does not exist is null."""
     if isinstance(value, dict):
         return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(item) for item in value]
     return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,6 +1,9 @@
 """What several test files share."""
 
-from collections.abc import Callable
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,16 +21,20 @@ from pathsearch.run import config, whole
 from pathsearch.run.settings import Asked
 from pathsearch.run.stop import Stop
 from pathsearch.search import State, Step, search
-from tests import commands
+from tests import commands, runs
 
 torch.set_num_threads(1)  # the workers of pytest-xdist share the cores
 
 
-FIRST = ("tests/slurm/", "tests/test_style.py", "tests/holders/ray/")
+WITH_RAY = ("tests/holders/ray/", "tests/run/test_tasks.py", "tests/run/test_coordinator.py")
+FIRST = ("tests/slurm/", "tests/test_style.py", *WITH_RAY)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those that take long go first: those that mostly wait, while other workers have the cores, before all."""
+    """Those that take long go first: those that mostly wait, while other workers have the cores, before all.
+
+    So do all that use this process's Ray: twice one that had forked readers of data before hung in Ray's own code.
+    """
     items.sort(key=lambda item: next((n for n, place in enumerate(FIRST) if item.nodeid.startswith(place)), len(FIRST)))
 
 
@@ -47,6 +54,16 @@ def searched(objective: Objective, chain: Any, stages: list[Stage], seed: int = 
 def path_of(holder: SerialHolder) -> np.ndarray:
     """All pivots [N, M]."""
     return pivots(holder, holder.block.count)
+
+
+@pytest.fixture(autouse=True)
+def own_modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Forget the modules that a test wrote: another one may write others of the same names."""
+    yield
+    written = str(tmp_path_factory.getbasetemp())
+    for name, module in list(sys.modules.items()):
+        if (getattr(module, "__file__", None) or "").startswith(written):
+            del sys.modules[name]
 
 
 @pytest.fixture(scope="session")
@@ -99,6 +116,20 @@ def finished_run(tmp_path_factory):
     """A small run from its beginning to its end, not to be changed."""
     settings, where = config.load("muller-brown", ["measure.plane=7"])
     return whole.run(Asked(settings, where), tmp_path_factory.mktemp("run"), Silent(), Stop())
+
+
+@pytest.fixture(scope="session")
+def network_runs(tmp_path_factory):
+    """A folder with runs of a network with batch norm, `neb` and `bezier`, that is no longer the working one."""
+    folder = tmp_path_factory.mktemp("networks")
+    (folder / "own.py").write_text(runs.OWN)
+    before = os.getcwd()
+    os.chdir(folder)
+    for name, method in (("neb", "{name: neb, images: 2}"), ("bezier", "bezier")):
+        Path(f"{name}.yaml").write_text(runs.CONFIG.replace("METHOD", method))
+        runs.carried_out(f"{name}.yaml", out=name)
+    os.chdir(before)
+    return folder
 
 
 @pytest.fixture

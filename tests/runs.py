@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch.nn.functional import cross_entropy
 
 from pathsearch import storage
 from pathsearch.run import config, whole
@@ -56,3 +58,47 @@ def assert_same(one: storage.Run, other: storage.Run):
         for name, values in arrays.items():
             np.testing.assert_array_equal(values, other.groups[group][name], err_msg=f"{group}/{name}")
     assert (one.position, one.last, one.summary) == (other.position, other.last, other.summary)
+
+
+# a network with batch norm, dropout and a buffer, and its data, as a user has them in a module
+OWN = """
+import torch
+from torch import nn
+from torch.utils.data import TensorDataset
+
+class Net(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Linear(2, 5), nn.BatchNorm1d(5), nn.Tanh(), nn.Dropout(), nn.Linear(5, 2))
+        self.register_buffer("scale", torch.tensor(2.0))
+
+    def forward(self, x):
+        return super().forward(self.scale * x)
+
+def points(count):
+    inputs = torch.randn(count, 2, generator=torch.Generator().manual_seed(count))
+    return TensorDataset(inputs, (inputs[:, 0] * inputs[:, 1] > 0).long())
+"""
+CONFIG = """
+objective:
+  name: network
+  model: own:Net
+  data: {name: dataset, target: own:points, train_args: {count: 40}, test_args: {count: 10}}
+  batch: 20
+endpoints: {start: {train: {seed: 0, steps: 20}}, end: {train: {seed: 1, steps: 20}}}
+method: METHOD
+optimizer: {name: sgd, lr: 0.05}
+steps: 20
+measure: {points: 9, plane: 3, chunk: 16}
+"""
+
+
+def plain(folder):
+    """What a user's own program makes: the module, and the training set."""
+    space = {}
+    exec((folder / "own.py").read_text(), space)
+    return space["Net"](), space["points"](40).tensors
+
+
+def loss(module, data):
+    with torch.no_grad():
+        return float(cross_entropy(module(data[0]), data[1]))

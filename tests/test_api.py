@@ -78,6 +78,19 @@ def test_network_takes_networks_of_all_forms(model):
         assert not torch.equal(network(model=model).initial(0), network(model=model).initial(1))
 
 
+def test_metrics_that_count_classes_want_classes():
+    with pytest.raises(PathsearchError, match=r"^objective.metrics.acc: accuracy counts classes, the targets are real"):
+        network(data=(INPUTS, TARGETS.double()), loss="mse", metrics={"acc": "accuracy"})
+
+
+def test_no_metrics_said_and_metrics_as_functions():
+    def twice(model, batch):
+        return 2 * len(batch[1]), len(batch[1])
+
+    assert network(metrics=None).metrics == network().metrics
+    assert network(metrics={"twice": twice}).measure(network().initial(0))["test_twice"] == 2.0
+
+
 def test_a_module_is_not_changed_and_has_no_other_weights():
     module = two_nets()[0].eval()
     before = {name: value.clone() for name, value in module.state_dict().items()}
@@ -176,6 +189,21 @@ def test_a_path_has_no_points_outside_of_itself(t):
     with pytest.raises(PathsearchError):
         path.points(t)
     assert path.points(0.5).shape == (1, 2)
+
+
+def test_a_path_is_asked_as_a_run_is():
+    path = pathsearch.connect(ring, *ENDS, steps=2)
+    np.testing.assert_array_equal(path.weights(0.25), path.points(0.25)[0])
+    with pytest.raises(PathsearchError, match="has no model, only what"):
+        path.model(0.5)
+    data = path.profile(points=5).dataset
+    assert (list(data.t.values[[0, -1]]), data.loss.dims, float(data.arc_length[0])) == ([0.0, 1.0], ("t",), 0.0)
+    objective = network(data=((INPUTS, TARGETS), (INPUTS[:9], TARGETS[:9])))
+    path = pathsearch.connect(objective, *two_nets(), method="linear")
+    found = path.profile(points=3)
+    with torch.no_grad():
+        loss = nn.functional.cross_entropy(path.model(found.t[1])(INPUTS), TARGETS)
+    assert float(loss) == pytest.approx(found.metrics["train_loss"][1], rel=1e-5)
 
 
 def test_measuring_refuses_in_its_own_words():

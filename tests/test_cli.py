@@ -179,7 +179,6 @@ def test_bad_input_is_one_line_and_no_traceback(case, tmp_path, monkeypatch, cap
     arguments, says = BAD[case]
     out = [] if "--out" in arguments else ["--out", "run"]
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delitem(sys.modules, "own", raising=False)  # an earlier case's
     monkeypatch.setattr(sys, "argv", ["pathsearch", "run", *arguments, *out])
     with pytest.raises(SystemExit) as ended:  # in this process: there are many cases, and torch takes long to import
         main()

@@ -20,3 +20,17 @@ def test_digits_path_barrier_is_at_most_a_twentieth_of_the_lines(seeds, tmp_path
     assert found["endpoint_disagreement"] > 0.005
     assert line > 0.1
     assert path <= 0.05 * line
+
+
+def test_digits_aligned_are_all_but_joined_by_the_line(tmp_path, capsys):
+    """Without alignment a saddle of 0.0045 took 1,001 gradients."""
+    settings, folder = config.load("digits-aligned", ["measure.plane=0"])
+    found = figures(whole.run(Asked(settings, folder), tmp_path, Silent(), Stop()))
+    (end,) = found["alignment"]["sides"]
+    with capsys.disabled():
+        path = found["path"]["train_loss"]["max"]
+        print(f"\n  digits aligned: {end['barrier']}, saddle {path:.2g} after {found['evaluations']} gradients", end="")
+    assert end["barrier"]["before"] > 0.3
+    assert found["linear"]["train_loss"]["barrier"] <= 0.02
+    assert path <= 0.005
+    assert found["evaluations"] <= 150

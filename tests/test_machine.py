@@ -1,11 +1,13 @@
 """Cores, and the settings of torch that every way into the program makes."""
 
+import ctypes
 import json
 import os
 import subprocess
 import sys
 import warnings
 
+import psutil
 import pytest
 import torch
 
@@ -64,12 +66,14 @@ def test_the_policy_is_set_before_torch_is_imported():
 @pytest.fixture
 def torch_as_it_was():
     yield
+    if hasattr(torch.backends, "fp32_precision"):
+        torch.backends.mkldnn.set_flags(_fp32_precision="none")
     machine.prepare_torch("float32")
 
 
 @pytest.mark.usefixtures("torch_as_it_was")
-@pytest.mark.parametrize("precision", ["float32", "tf32"])
-@pytest.mark.parametrize("set_before", ["nothing", "whole", "products", "convolutions"])
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16"])
+@pytest.mark.parametrize("set_before", ["nothing", "whole", "products", "convolutions", "cpu"])
 def test_precision_is_set_whatever_was_set_before(set_before, precision):
     newer = hasattr(torch.backends, "fp32_precision")
     if set_before == "whole" and newer:
@@ -78,6 +82,8 @@ def test_precision_is_set_whatever_was_set_before(set_before, precision):
         torch.set_float32_matmul_precision("medium")
     elif set_before == "convolutions" and newer:
         torch.backends.cudnn.conv.fp32_precision = "tf32"
+    elif set_before == "cpu" and newer:
+        torch.backends.mkldnn.set_flags(_fp32_precision="bf16")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         machine.prepare_torch(precision)
@@ -88,6 +94,38 @@ def test_precision_is_set_whatever_was_set_before(set_before, precision):
         if newer:
             for part in (torch.backends.cudnn.conv, torch.backends.cudnn.rnn, torch.backends.cuda.matmul):
                 assert (part.fp32_precision == "tf32") == (precision == "tf32")
+            for part in (torch.backends.mkldnn.conv, torch.backends.mkldnn.rnn, torch.backends.mkldnn.matmul):
+                assert part.fp32_precision == "ieee"
+
+
+def kernels():
+    return torch.get_deterministic_debug_mode(), torch.utils.deterministic.fill_uninitialized_memory
+
+
+@pytest.mark.parametrize("before", [(0, True), (1, False), (2, True)])
+def test_deterministic_kernels_are_asked_for_as_long_as_an_objective_wants_them(monkeypatch, before):
+    monkeypatch.delenv(machine.WORKSPACE[0], raising=False)
+    # torch's own tells its compiler, too, whose import takes seconds
+    tell = lambda mode, warn_only=False: torch.set_deterministic_debug_mode(int(mode) * (1 if warn_only else 2))
+    monkeypatch.setattr(torch, "use_deterministic_algorithms", tell)
+    torch.set_deterministic_debug_mode(before[0])
+    torch.utils.deterministic.fill_uninitialized_memory = before[1]
+    try:
+        machine.prepare_torch("float32")
+        assert kernels() == before
+        assert machine.WORKSPACE[0] not in os.environ
+        for _ in range(2):
+            machine.prepare_torch("float32", deterministic=True)
+            assert kernels() == (2, False)
+            assert os.environ[machine.WORKSPACE[0]] == ":4096:8"
+        machine.prepare_torch("float32")
+        assert kernels() == before
+        torch.set_deterministic_debug_mode("warn")  # a program's own choice, once no objective asks
+        machine.prepare_torch("float32")
+        assert kernels() == (1, before[1])
+    finally:
+        torch.set_deterministic_debug_mode(0)
+        torch.utils.deterministic.fill_uninitialized_memory = True
 
 
 def test_threads_are_no_more_than_cores_unless_the_user_says(monkeypatch):
@@ -105,6 +143,18 @@ def test_threads_are_no_more_than_cores_unless_the_user_says(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "8")
     machine.prepare_torch("float32")
     assert asked == []
+
+
+@pytest.mark.parametrize(("size", "given"), [(32 << 20, True), (31 << 20, False)])
+def test_freed_memory_is_given_back_for_blocks_that_cannot_lie_in_it(size, given):
+    machine.prepare_torch("float32")
+    if not hasattr(ctypes.CDLL(None), "malloc_trim"):  # it is not glibc: nothing is kept either
+        return
+    taken = [torch.ones(1 << 18) for _ in range(64)]  # a MB each
+    del taken
+    before = psutil.Process().memory_info().rss
+    machine.make_room(size)
+    assert (before - psutil.Process().memory_info().rss > 32 << 20) == given
 
 
 PROBE = """

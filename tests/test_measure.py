@@ -108,6 +108,14 @@ def test_disagreement_is_the_share_of_other_answers():
     assert disagreement(holder_of(lambda w: w.sum(), [[0.0], [1.0]]), 2) is None
 
 
+def test_of_several_answers_one_that_differs_is_enough():
+    class Answers:
+        def ask(self, name, mixture):
+            return [np.array([[1, 0], [1, 1], [0, 0]]), np.array([[1, 1], [1, 1], [1, 1]])]
+
+    assert disagreement(Answers(), 2) == pytest.approx(2 / 3)
+
+
 def test_connect_is_the_same_loop_without_files():
     seen = []
     path = pathsearch.connect(
@@ -124,12 +132,17 @@ def test_connect_is_the_same_loop_without_files():
 
 
 def test_connect_joins_networks():
-    objective = pathsearch.network(model="mlp", data={"name": "moons", "points": 100}, batch=20, device="cpu")
+    data, metrics = {"name": "moons", "points": 100}, {"error": "error", "right": "accuracy"}
+    objective = pathsearch.network(model="mlp", data=data, batch=20, device="cpu", metrics=metrics)
     ends = [objective.initial(seed) for seed in (0, 1)]
     ends[0].requires_grad_()  # as torch hands them out
     path = pathsearch.connect(objective, *ends, steps=20, optimizer={"name": "sgd", "lr": 0.1})
     assert not path.converged
     assert path.profile(points=5).metrics["train_loss"].max() < path.straight_line(points=5).metrics["train_loss"].max()
+    for found in (path.profile(points=5).summaries(), path.straight_line(points=5).summaries()):
+        # of what is right the least counts, which is as far below the ends as the most errors are above
+        assert found["test_right"]["barrier"] == pytest.approx(found["test_error"]["barrier"])
+        assert found["test_right"]["min"] == pytest.approx(1 - found["test_error"]["max"])
     with pytest.raises(pathsearch.PathsearchError, match=r"network: .*data"):
         pathsearch.network(model="mlp")
 

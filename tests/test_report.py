@@ -1,13 +1,16 @@
 """What is said of a run: figures, warnings, the headline."""
 
 import dataclasses
+import io
 import json
+import re
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from pathsearch import report
-from pathsearch.run.finish import finish, say
+from pathsearch.run.finish import finish, put, say
 
 T = np.linspace(0.0, 1.0, 5)
 LINE = np.array([0.0, 1.0, 1.6, 1.0, 0.0])
@@ -31,6 +34,17 @@ def having(run, path=None, line=None, state="finished", converged=False, optimiz
         config={**run.config, "optimizer": optimizer or {"name": "sgd", "lr": 100.0}},
         summary={**run.summary, "path_uncertainty": 0.0, "linear_uncertainty": 0.0},
     )
+
+
+def saying(run, **summary):
+    """A run whose file says more of itself."""
+    return dataclasses.replace(run, summary={**run.summary, **summary})
+
+
+def row(text, start):
+    """The figures of a table's row that begins so."""
+    (line,) = (line for line in text.splitlines() if line.strip().startswith(start))
+    return re.split(r"\s{2,}", line.strip().removeprefix(start).strip())
 
 
 def printed(run, capsys):
@@ -145,3 +159,106 @@ def test_names_are_printed_as_they_are(finished_run, capsys):
     odd = {"loss": LINE / 2, "t": T, "arc_length": T, "[/red]:smile:": LINE}
     run = having(finished_run, odd, odd)
     assert "[/red]:smile:" in printed(run, capsys)
+
+
+RISING = np.array([0.9, 0.7, 0.5, 0.7, 0.8])
+TOP5 = {"top5": {"higher": True, "share": True}, "perplexity": {"higher": False, "share": False}}
+
+
+def test_where_more_is_better_the_least_counts(finished_run, capsys):
+    """The barrier is the lower end minus the least; the line's is known as well."""
+    path = profile(LINE / 2, test_top5=RISING, test_perplexity=1000 * LINE)
+    line = profile(LINE, test_top5=RISING / 2, test_perplexity=LINE)
+    run = saying(having(finished_run, path, line), described=TOP5)
+    found = report.figures(run)["path"]
+    top5 = {name: found["test_top5"][name] for name in ("start", "end", "min", "max", "barrier", "t_min")}
+    assert top5 == pytest.approx({"start": 0.9, "end": 0.8, "min": 0.5, "max": 0.9, "barrier": 0.3, "t_min": 0.5})
+    higher = {name: each["higher_is_better"] for name, each in found.items() if isinstance(each, dict)}
+    assert higher == {"loss": False, "test_top5": True, "test_perplexity": False}
+    text = printed(run, capsys)
+    assert row(text, "test top5 (least)") == ["90.00 %", "80.00 %", "25.00 %", "15.00 %", "50.00 %", "30.00 %"]
+    assert row(text, "test perplexity") == ["0", "0", "1.6", "1.6", "1600", "1600"]
+
+
+@pytest.mark.parametrize(("metric", "least"), [("error", ""), ("accuracy", " (least)")])
+def test_files_that_do_not_describe_their_metrics_have_these_by_name(metric, least, finished_run, capsys):
+    run = having(finished_run, *(profile(LINE, **{f"train_{metric}": RISING}) for _ in range(2)))
+    assert "described" not in run.summary
+    worst = ["50.00 %", "30.00 %"] if least else ["90.00 %", "0.00 %"]
+    assert row(printed(run, capsys), f"train {metric}{least}") == ["90.00 %", "80.00 %", *worst, *worst]
+
+
+def test_a_metric_that_is_no_share_is_missed_where_it_is_not_finite(finished_run):
+    run = having(finished_run, profile(LINE / 2, test_perplexity=[np.nan] * 5), profile(LINE))
+    assert report.warnings(saying(run, described=TOP5)) == [
+        "test perplexity is not finite at 5 of 5 points of the path, first at t = 0"
+    ]
+
+
+COUNTS = {
+    "measured on 5,000 of 50,000 training and 1,000 of 10,000 test examples": (5000, 50000, 1000, 10000),
+    "measured on 5,000 of 50,000 training and all 1,000 test examples": (5000, 50000, 1000, 1000),
+    "": (5000, 5000, 1000, 1000),
+}
+
+
+@pytest.mark.parametrize("said", COUNTS)
+def test_a_part_of_the_data_is_said_wherever_figures_are(said, finished_run):
+    counts = dict(zip(("train", "train_of", "test", "test_of"), COUNTS[said]))
+    run = saying(having(finished_run, profile(LINE), profile(LINE)), measured=counts)
+    shown = report.figures(run)
+    assert shown["measured"] == counts
+    assert shown["measured_on"] == (said or None)
+    minimum = saying(run, minimum={"train_loss": 1.0})
+    tables = [report.table(run), report.table(minimum), report.minima_table({"a": minimum, "b": minimum})]
+    assert [table.caption for table in tables] == [said or None] * 3
+    assert report.figures(finished_run)["measured_on"] is None
+
+
+@pytest.mark.parametrize("width", [100, 60])
+def test_no_name_is_so_long_that_numbers_are_cut_off(width, finished_run):
+    """Names are put in lines; where figures alone are wider than the terminal, the table is."""
+    long = {f"{split}_{name}": RISING for split in ("train", "test") for name in ("x" * 50, "much_too_long_" * 4)}
+    run = having(finished_run, profile(LINE, **long), profile(LINE, **long))
+    minimum = saying(run, minimum={name: -1234.5 for name in long})
+    for table, number in ((report.table(run), "0.9"), (report.minima_table({"a-minimum": minimum}), "-1234.5")):
+        out = Console(file=io.StringIO(), width=width)
+        put(table, out)
+        text = out.file.getvalue()
+        assert "…" not in text
+        assert text.count(number) >= 4
+        assert max(len(line) for line in text.splitlines()) <= 100
+
+
+ALIGNED = {
+    "end aligned with start by weights: 1,500 of 2,000 units in 3 of 4 groups moved, distance 18.2 → 12.8, the "
+    "straight line's barrier 0.334 → 0.0147": {},
+    "end left as it came: aligned with start by weights it is no better, 1,500 of 2,000 units in 3 of 4 groups moved, "
+    "distance 18.2 → 12.8, the straight line's barrier 0.334 → 0.4": {
+        "identity": True,
+        "barrier": {"before": 0.334, "after": 0.4},
+    },
+    "end left as it came: no permutation of units is better by weights; the straight line's barrier is 0.334": {
+        "identity": True,
+        "moved": {"groups": 0, "units": 0},
+        "barrier": {"before": 0.334, "after": 0.334},
+    },
+    "through.0 aligned with start by weights: 1,500 of 2,000 units in 3 of 4 groups moved, distance 18.2 → 12.8, the "
+    "straight line's barrier not finite → 0.01": {"side": "through.0", "barrier": {"before": np.nan, "after": 0.01}},
+}
+
+
+@pytest.mark.parametrize("said", ALIGNED)
+def test_what_alignment_came_to_is_a_line(said, finished_run):
+    point = {
+        "side": "end",
+        "distance": {"before": 18.169, "after": 12.795},
+        "barrier": {"before": 0.334, "after": 0.0147},
+        "moved": {"groups": 3, "units": 1500},
+        "identity": False,
+        **ALIGNED[said],
+    }
+    whole = {"how": {"name": "weights"}, "groups": 4, "units": 2000, "sides": [point]}
+    assert report.aligned(point, whole) == said
+    shown = report.figures(dataclasses.replace(finished_run, alignment=whole))
+    json.dumps(shown["alignment"], allow_nan=False)

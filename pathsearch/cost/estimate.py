@@ -1,17 +1,21 @@
 """What a run will take, reckoned where no GPU is: its operations, counted on a few examples."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from pathsearch.cost.forecast import forecasts
 from pathsearch.numerics.seeds import Key
-from pathsearch.objectives import importable
-from pathsearch.objectives.network import NetworkObjective
-from pathsearch.run.recipe import Recipe
+from pathsearch.objectives import NetworkSettings, importable, opening
+from pathsearch.objectives.data import Data
+from pathsearch.objectives.data.room import room
+from pathsearch.objectives.images import Scaling
+from pathsearch.objectives.users_code import errors_named
 from pathsearch.run.settings import RunSettings
 
+CPU = torch.device("cpu")
 EXAMPLES = 8
 TFLOPS = 5.0  # what small networks get out of a GPU of these years, in float32
 
@@ -35,21 +39,31 @@ class Operations:
 
 def operations(settings: RunSettings, folder: Path) -> Operations | None:
     """Count them; None where the objective is no network. Raises PathsearchError where its data are not here."""
-    with importable(folder):
-        objective = Recipe(settings, None, "cpu", folder.resolve(), Path.cwd()).open()
-    if not isinstance(objective, NetworkObjective):
+    network = settings.objective
+    if not isinstance(network, NetworkSettings):
         return None
+    with importable(folder):
+        objective = opening.on_data(network, _at_hand(network, folder), CPU, folder, settings.measure)
     some = min(EXAMPLES, objective.train.size)
     weights, key = objective.initial(0), Key(0, 0, some)
     with FlopCounterMode(display=False) as backward:
         objective.loss_and_gradient(weights, key)
     with FlopCounterMode(display=False) as forward:
         objective.loss(weights, key)
-    # a point: the training set twice, for its batch norm and its loss, and the test set
-    examples = 2 * len(objective.train) + len(objective.test)
+    # a point: what is measured of the training set twice, for its batch norm and its loss, and of the test set
+    examples = 2 * objective.train.measured + objective.test.measured
     return Operations(
         backward.get_total_flops() / some * objective.train.size, forward.get_total_flops() / some * examples
     )
+
+
+def _at_hand(network: NetworkSettings, folder: Path) -> Data:
+    """The data without processes that read ahead, for a small mini-batch, and without a pass over all pictures."""
+    with errors_named("objective.data", passing=()):
+        data = network.data.load(folder, room(CPU))
+    dtype = getattr(torch, network.dtype)
+    some = Scaling(torch.zeros((), dtype=dtype), torch.ones((), dtype=dtype))
+    return replace(data, workers=0, scaling=some if data.standardise else None)
 
 
 def estimate(settings: RunSettings, counted: Operations, gpus: int, tflops: float, trains: bool = True) -> Estimate:

@@ -3,6 +3,9 @@
 Vectors are pivots, gradients of the images, and the optimiser's states. Every case runs in a process of its own and
 keeps a checkpoint at the end. The peak of a run with a hundred weights, which is that of the process itself, is
 subtracted. The loss is a bowl, whose gradient takes one new vector and nothing else.
+
+At last a band of a network, GPT-2's smallest: what one forward and backward pass of the bare model takes in a process
+of its own, with that process, is subtracted.
 """
 
 import subprocess
@@ -15,6 +18,7 @@ import numpy as np
 import torch
 
 from pathsearch import storage
+from pathsearch.cost import gpt
 from pathsearch.cost.peak import peak
 from pathsearch.holders import SerialHolder
 from pathsearch.machine import prepare_torch
@@ -35,6 +39,9 @@ CASES: dict[str, Callable[[], list[Stage]]] = {
     "re-spaced, adam": lambda: _stages(Neb(images=IMAGES, spring="inf"), Adam()),
     "four images, then seven": lambda: _stages(AutoNeb.model_validate({"cycles": GROWING}), Sgd(momentum=0.9)),
 }
+
+
+GPT_IMAGES = 3
 
 
 class _Bowl(FunctionObjective):
@@ -65,6 +72,29 @@ def _run(case: str, parameters: int) -> None:
         storage.write(Path(folder) / "path.h5", _kept(holder, stages[-1], state.pivots))
 
 
+def gpt_ratio() -> float:
+    """Peak memory of a step of a GPT's band, less a pass of the bare model, over that of its vectors."""
+    vectors = GPT_IMAGES + 2 + GPT_IMAGES * 2
+    return (_peak_of("gpt", 0) - _peak_of("bare gpt", 0)) / (4 * gpt.size() * vectors)
+
+
+def _run_gpt() -> None:
+    objective = gpt.opened()
+    holder = SerialHolder(objective)
+    holder.load([objective.initial(seed).numpy() for seed in (0, 1)], [], {})
+    stages = Neb(images=GPT_IMAGES).stages(Sgd(momentum=0.9), 1, None)
+    for _ in search(holder, stages, State(2), 0, objective.stochastic):
+        pass
+
+
+def _bare_gpt() -> None:
+    prepare_torch("float32")
+    gpt.once()
+
+
+GPT: dict[str, Callable[[], None]] = {"gpt": _run_gpt, "bare gpt": _bare_gpt}
+
+
 def _kept(holder: SerialHolder, stage: Stage, pivots: int) -> storage.Kept:
     rows, objective = moving_pivots(pivots), holder.block.objective
     return storage.Kept(
@@ -80,9 +110,12 @@ def _stages(method: Neb | AutoNeb, optimizer: Optimizer) -> list[Stage]:
 
 if __name__ == "__main__":
     if len(sys.argv) == 3:
-        _run(sys.argv[1], int(sys.argv[2]))
+        case, parameters = sys.argv[1], int(sys.argv[2])
+        GPT.get(case, lambda: _run(case, parameters))()
         print(peak())
     else:
         print(f"{PARAMETERS:,} weights, {IMAGES} images: peak over pivots, gradients and optimiser state")
         for name in CASES:
             print(f"{name:28}{ratio(name):.3f}")
+        print(f"GPT of {gpt.size():,} weights, {GPT_IMAGES} images, momentum: the same, less a pass of the bare model")
+        print(f"{'one step':28}{gpt_ratio():.3f}")

@@ -3,8 +3,9 @@
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from pathsearch.methods import Neb
 from pathsearch.numerics.messages import Traffic
 from pathsearch.numerics.seeds import Key
 from pathsearch.objectives.gradients import Evaluator, Gradients, Points
+from pathsearch.objectives.nests import leaves
 from pathsearch.objectives.network import NetworkObjective
 from pathsearch.optimizers import Sgd
 from pathsearch.run.recipe import Recipe
@@ -56,7 +58,7 @@ class Bench:
     images: int
     rounds: int
     bare_seconds: float
-    """one forward and backward of the module, on one batch that is ready, in the fastest memory layout"""
+    """one forward and backward of the module, on a mini-batch that is ready, in the fastest memory layout"""
     gradient_seconds: float
     """one loss and gradient of an image inside a band step, its batch drawn and augmented, as `gradients` says"""
     step_seconds: float
@@ -68,7 +70,7 @@ class Bench:
     gradients: str
     """how gradients were evaluated, as configured (`objectives/gradients.py`)"""
     measuring_seconds: float
-    """one point of a profile, all metrics on all data, reckoned from a mini-batch's forward pass"""
+    """one point of a profile, reckoned from a mini-batch's forward pass: all metrics on all that is measured"""
     checkpoint_seconds: float
     checkpoint_megabytes: float
     evaluators: dict[str, Timed]
@@ -124,7 +126,7 @@ def bench(settings: RunSettings, folder: Path, counts: list[int], rounds: int) -
     table = np.array(rows[WARM : WARM + rounds])
     medians = np.median(table, axis=0)
     outside = float(np.median(1.0 - table[:, 3] / table[:, 2]))
-    batches = (2 * len(objective.train) + len(objective.test)) / objective.train.size
+    batches = (2 * objective.train.measured + objective.test.measured) / objective.train.size
     measuring = float(medians[4] * batches)
     return Bench(
         device=torch.cuda.get_device_name() if objective.device.type == "cuda" else "cpu",
@@ -214,18 +216,24 @@ class _Clock:
 
 
 def _bare_loop(objective: NetworkObjective) -> Callable[[], float]:
-    """Seconds of one plain forward and backward of the module as torch runs it, on a batch that is ready."""
-    module, (inputs, targets) = (
-        objective.make().to(objective.device, objective.dtype).train(),
-        objective.train.draw(Key(0, 0)),
-    )
-    if inputs.ndim == 4 and not inputs.is_contiguous():
+    """Seconds of a plain forward and backward of the module as torch runs it, on a mini-batch that is ready.
+
+    The mini-batch comes in the pieces that `objective.micro_batch` makes of it.
+    """
+    module = objective.make().to(objective.device, objective.dtype).train()
+    pieces = list(objective.train.draw(Key(0, 0)))
+    if any(each.ndim == 4 and not each.is_contiguous() for each in leaves(pieces)):
         module = module.to(memory_format=torch.channels_last)
+    rounded = partial(torch.autocast, objective.device.type, torch.bfloat16)
+    rounding = rounded if objective.options.precision == "bfloat16" else nullcontext
 
     def once() -> float:
         begun = now(objective.device)
         module.zero_grad(set_to_none=True)
-        (objective.task.loss(module(inputs), targets) / len(targets)).backward()
+        for batch in pieces:
+            with rounding():
+                total, count = objective.task.loss(module, batch)
+            (total / count / len(pieces)).backward()
         return now(objective.device) - begun
 
     return once

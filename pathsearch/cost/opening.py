@@ -1,9 +1,9 @@
 """What it takes to look at a large `path.h5`: `python -m pathsearch.cost.opening [GIGABYTES]`, 5 if not said.
 
 The file is written into the working folder's file system and removed again. `pathsearch show` is a process of its own,
-start-up included; `storage.read` is compared with opening the same file with h5py and reading nothing. *Cold*: the
-system was told to drop the file from its page cache, which file systems of the network may ignore; *warm*: it has
-just been read. What is imported is warm in both.
+start-up included, and so is a program that opens the run and draws its profile; `storage.read` is compared with opening
+the same file with h5py and reading nothing. *Cold*: the system was told to drop the file from its page cache, which
+file systems of the network may ignore; *warm*: it has just been read. What is imported is warm in both.
 """
 
 import os
@@ -34,16 +34,25 @@ finally:
     from pathsearch.cost.peak import peak
     print(peak(), file=sys.stderr)
 """
+DRAW = """
+import sys
+import pathsearch
+pathsearch.open(sys.argv[1]).plot.profile().figure.savefig(sys.argv[2])
+from pathsearch.cost.peak import peak
+print(peak(), file=sys.stderr)
+"""
 
 
 @dataclass(frozen=True)
 class Opening:
-    """Seconds, cold and warm, and bytes; `written`: those that writing took at its peak, in rows."""
+    """Seconds, cold and warm, and bytes, of memory at the peak; `written`: those that writing took, in rows."""
 
     size: int
     written: float
     show: tuple[float, float]
     memory: int
+    drawn: tuple[float, float]
+    drawing: int
     read: tuple[float, float]
     bare: tuple[float, float]
 
@@ -54,15 +63,19 @@ def opening(size: int) -> Opening:
         file = Path(folder) / "path.h5"
         vectors = 2 * PIVOTS - 2  # and the momentum of those that move
         row = np.random.default_rng(0).standard_normal(size // (4 * vectors), dtype=np.float32)
+        storage.write(file, _kept(row[:100]))  # what is imported and made once is no memory of the file
         before = peak()
         storage.write(file, _kept(row))
         written = (peak() - before) / row.nbytes
         memory: list[int] = []
+        drawing: list[int] = []
         return Opening(
             size=file.stat().st_size,
             written=written,
-            show=_both(lambda: memory.append(_shown(file)), file),
+            show=_both(lambda: memory.append(_memory(SHOW, "show", file)), file),
             memory=max(memory),
+            drawn=_both(lambda: drawing.append(_memory(DRAW, file, Path(folder) / "profile.png")), file),
+            drawing=max(drawing),
             read=_both(lambda: storage.read(file), file),
             bare=_both(lambda: _opened(file), file),
         )
@@ -72,10 +85,10 @@ def _kept(row: np.ndarray) -> storage.Kept:
     """A finished run of a band of so many steps, whose vectors are all the same."""
     points, t = np.ones((STEPS, PIVOTS)), np.linspace(0, 1, 61)
     columns = ("step", "stage", "force", "length", "evaluations", "coordinator_bytes", "actor_bytes")
-    line = {name: t for name in ("t", "arc_length", "loss", "train_error", "test_loss", "test_error")}
+    line = {name: t for name in ("t", "arc_length", "train_loss", "train_error", "test_loss", "test_error")}
     return storage.Kept(
         state="finished",
-        config={"method": {"name": "neb"}},
+        config={"method": {"name": "neb"}, "measure": {"plane": 0}},
         position=asdict(State(PIVOTS, stage=1, step=STEPS, moves=STEPS)),
         summary={"stages": ["neb"], "steps": [STEPS], "path_uncertainty": 0.0, "linear_uncertainty": 0.0},
         curve="polygon",
@@ -88,9 +101,9 @@ def _kept(row: np.ndarray) -> storage.Kept:
     )
 
 
-def _shown(file: Path) -> int:
-    """Peak memory of `pathsearch show`."""
-    done = subprocess.run([sys.executable, "-c", SHOW, "show", file], check=True, capture_output=True, text=True)
+def _memory(code: str, *arguments: str | Path) -> int:
+    """Peak memory of a program."""
+    done = subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True, text=True)
     return int(done.stderr)
 
 
@@ -120,6 +133,8 @@ def table(found: Opening) -> list[str]:
         f"{'':34}{'cold':>8}{'warm':>8}",
         f"{'pathsearch show, s':34}{found.show[0]:8.2f}{found.show[1]:8.2f}",
         f"{'  its memory at the peak, MB':34}{found.memory / 1e6:16.0f}",
+        f"{'opened, profile drawn, s':34}{found.drawn[0]:8.2f}{found.drawn[1]:8.2f}",
+        f"{'  its memory at the peak, MB':34}{found.drawing / 1e6:16.0f}",
         f"{'storage.read, ms':34}{1e3 * found.read[0]:8.1f}{1e3 * found.read[1]:8.1f}",
         f"{'opened with h5py, nothing read, ms':34}{1e3 * found.bare[0]:8.1f}{1e3 * found.bare[1]:8.1f}",
         f"{'  the ratio of the two':34}{ratio[0]:8.0f}{ratio[1]:8.0f}",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pathsearch.errors import PathsearchError
 from pathsearch.holders import vectors
 from pathsearch.holders.questions import Question
+from pathsearch.machine import make_room
 from pathsearch.numerics.basis import Array
 from pathsearch.numerics.messages import Plan
 from pathsearch.numerics.seeds import Key
@@ -51,6 +52,7 @@ class Block:
         self.count = count
         self.moving = [row for row in moving if row in self.own]
         self.gradients, self.states, self._rooms = {}, {}, []
+        make_room(self.objective.size * self.objective.dtype.itemsize)  # opening and endpoints took much for a moment
         self.states = {name: {row: self._zeros() for row in self.moving} for name in states}
 
     def evaluate(self, mix: Array, back: Array, keys: list[Key]) -> Array:
@@ -158,7 +160,9 @@ def _room_for(mix: Array, s: int) -> Iterator[None]:
         yield
     except (MemoryError, torch.OutOfMemoryError) as error:
         where = f"image {mix[s].argmax()}" if mix[s].max() == 1.0 else f"sample {s}"
-        raise PathsearchError(f"out of memory at {where}: set objective.batch lower") from error
+        raise PathsearchError(
+            f"out of memory at {where}: set objective.micro_batch, or objective.batch lower"
+        ) from error
 
 
 def copied(vector: torch.Tensor) -> NDArray[Any]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pathsearch.numerics.seeds import Key
 from pathsearch.objectives.protocol import Objective
+from pathsearch.objectives.symmetric import matched_on_data
 
 Question = Callable[..., Any]
 
@@ -23,9 +24,12 @@ def loss(objective: Objective, point: torch.Tensor, keys: list[Key]) -> float:
     return float(torch.stack([objective.loss(point, key) for key in keys]).double().mean())
 
 
-def measure(objective: Objective, point: torch.Tensor) -> dict[str, float]:
-    """Every metric on the whole data set, in the order of the objective's `metrics`."""
-    found = objective.measure(point)
+def measure(objective: Objective, point: torch.Tensor, *examples: int | None) -> dict[str, float]:
+    """Every metric on all that is measured of the data, in the order of the objective's `metrics`.
+
+    examples: on so many of each set, in place of all.
+    """
+    found = objective.measure(point, *examples)
     return {name: found[name] for name in objective.metrics}
 
 
@@ -40,8 +44,15 @@ def predictions(objective: Objective, point: torch.Tensor) -> NDArray[np.int64] 
     return objective.predictions(point)
 
 
+def activations(objective: Any, point: torch.Tensor, other: NDArray[Any]) -> Any:
+    """How to permute the units of another network [M] by what they put out: see `matched_on_data`."""
+    vector = torch.tensor(np.asarray(other), dtype=point.dtype, device=point.device)
+    return matched_on_data(objective, point, vector)
+
+
 QUESTIONS: dict[str, Question] = {
     "loss": loss,
+    "activations": activations,
     "measure": measure,
     "measure_with": measure_with,
     "predictions": predictions,

@@ -284,6 +284,8 @@ def _another_attempt(where: Path, stopped: Interrupted, given: Allocation) -> Pa
             f"{stopped}; in {fruitless} attempts it got no further, and is not requeued: give it more time (--time), "
             "more devices, or checkpoint.steps=1"
         )
+    # before it is done: SLURM may end this process at once
+    print(f"{_without_advice(stopped)}: asks SLURM to requeue job {given.job}", flush=True)
     try:
         requeue(given.job)
     except PathsearchError as error:

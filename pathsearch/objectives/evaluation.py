@@ -1,36 +1,48 @@
-"""A network on whole data sets, un-augmented and in evaluation mode."""
+"""A network on what is measured of data sets, un-augmented and in evaluation mode."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
-from pathsearch.objectives.batches import Batches
 from pathsearch.objectives.carrier import Carrier
-from pathsearch.objectives.tasks import Task, predicted, wrong
+from pathsearch.objectives.counted import Counted
+from pathsearch.objectives.losses import Guessing
+from pathsearch.objectives.mean import nothing_counted
+from pathsearch.objectives.nests import Batch
+from pathsearch.objectives.remembered import remembered
 from pathsearch.objectives.tensors import State
 
 
-def outputs(
-    carrier: Carrier, weights: Tensor, state: State, data: Batches, chunk: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Outputs and targets of all examples in order, so many at once."""
-    for number, (inputs, targets) in enumerate(data.whole(chunk)):
-        with carrier.holding(weights, state), carrier.evaluating():
-            found = carrier.run(inputs, number)
-        yield found, targets
+def scores(
+    carrier: Carrier, functions: Mapping[str, Counted], weights: Tensor, state: State, chunks: Iterable[Batch]
+) -> dict[str, float]:
+    """The mean of each function over all that it counts."""
+    sums = {name: torch.zeros((), dtype=torch.float64, device=weights.device) for name in functions}
+    counts = dict.fromkeys(functions, 0.0)
+    for number, batch in enumerate(chunks):
+        with _measuring(carrier, weights, state), remembered(carrier.module):
+            for name, function in functions.items():
+                total, count = carrier.measured(function, batch, number)
+                sums[name] += total
+                counts[name] += float(count)
+    for name, function in functions.items():
+        if not counts[name]:
+            raise nothing_counted(function.called, "all that is measured")
+    return {name: function.finish(float(sums[name]) / counts[name]) for name, function in functions.items()}
 
 
-def scores(carrier: Carrier, task: Task, weights: Tensor, state: State, data: Batches, chunk: int) -> dict[str, float]:
-    """The mean of each score over all examples: `loss`, and the `error` of the predicted class."""
-    counted = {"loss": task.loss, "error": wrong}
-    sums = {name: torch.zeros((), dtype=torch.float64, device=data.device) for name in counted}
-    for found, targets in outputs(carrier, weights, state, data, chunk):
-        for name, count in counted.items():
-            sums[name] += count(found, targets).double()
-    return {name: float(total) / len(data) for name, total in sums.items()}
-
-
-def predictions(carrier: Carrier, weights: Tensor, state: State, data: Batches, chunk: int) -> Tensor:
+def predictions(carrier: Carrier, guessing: Guessing, weights: Tensor, state: State, chunks: Iterable[Batch]) -> Tensor:
     """The predicted class of every example."""
-    return torch.cat([predicted(found) for found, _ in outputs(carrier, weights, state, data, chunk)])
+    found = []
+    for number, batch in enumerate(chunks):
+        with _measuring(carrier, weights, state):
+            found.append(carrier.measured(guessing, batch, number)[0].reshape(-1))
+    return torch.cat(found)
+
+
+@contextmanager
+def _measuring(carrier: Carrier, weights: Tensor, state: State) -> Iterator[None]:
+    with carrier.holding(weights, state), carrier.evaluating():
+        yield

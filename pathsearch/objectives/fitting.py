@@ -1,9 +1,10 @@
 """Finds a network's weights in what a foreign file holds: the dictionary of tensors that fits the network exactly.
 
-A dictionary fits where every parameter has an entry of its shape, every other tensor is one of the network's buffers,
-and none is left over: so a deeper network's file is not taken for a shallower network's. Dictionaries may lie at any
-depth under any key. Names that fit stay as they are. Else the search leaves out `_orig_mod`, which torch.compile puts
-into names, and then, as often as possible, the first part that all names share (`module.`, `model.`).
+A dictionary fits where every coordinate has an entry of its shape, every other tensor is a frozen parameter or a buffer
+of the network's, and none is left over: so a deeper network's file is not taken for a shallower network's. Dictionaries
+may lie at any depth under any key. Names that fit stay as they are. Else the search leaves out `_orig_mod`, which
+torch.compile puts into names, and then, as often as possible, the first part that all names share (`module.`,
+`model.`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -33,6 +34,8 @@ class Network:
             tied.setdefault(id(parameter), []).append(name)
         self.tied = list(tied.values())
         """The names of each parameter; where it has several, a file may leave out all but one."""
+        self.needed = [names for names in self.tied if self.parameters[names[0]].requires_grad]
+        """Those of coordinates: what is frozen need not lie beside an adapter."""
 
 
 @dataclass
@@ -44,6 +47,8 @@ class Fit:
     wrong: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
+    entries: dict[str, tuple[Any, str | None]] = field(default_factory=dict)
+    """By its own name each entry, and the network's name for it, None where it has none."""
 
     @property
     def exact(self) -> bool:
@@ -58,13 +63,18 @@ class Fit:
 def fitted(loaded: Any, module: nn.Module, source: str) -> dict[str, Tensor]:
     """A network's tensors out of what a file or a user's dictionary holds: dense, on the CPU, by the network's names.
 
-    All parameters are there, and those buffers that `loaded` has. source: its name in errors. Raises PathsearchError
+    All coordinates are there, and what else `loaded` has. source: its name in errors. Raises PathsearchError
     where nothing fits, several different things fit, or a value is no finite real number.
     """
+    return best(loaded, module, source).values
+
+
+def best(loaded: Any, module: nn.Module, source: str) -> Fit:
+    """As `fitted`, with the entries that the tensors were found in."""
     network = Network(module)
     # max takes the first of several equally good readings of the names: names that fit stay as they are
     fits = [
-        max((_compared(named, key, network) for named in _renamings(entries)), key=lambda fit: fit.close)
+        max((_compared(entries, named, key, network) for named in _renamings(entries)), key=lambda fit: fit.close)
         for key, entries in _dictionaries(loaded, network, "", set())
     ]
     if not fits:
@@ -72,11 +82,16 @@ def fitted(loaded: Any, module: nn.Module, source: str) -> dict[str, Tensor]:
     exact = [fit for fit in fits if fit.exact]
     if not exact:
         raise PathsearchError(_explained(max(fits, key=lambda fit: fit.close), source))
-    found = [(fit.key, _plain(fit.values, network, source)) for fit in exact]
-    key, most = max(found, key=lambda each: len(each[1]))
-    others = [name for name, each in found if any(not torch.equal(each[n], most[n]) for n in each)]
+    for fit in exact:
+        fit.values = _plain(fit.values, network, source)
+    most = max(exact, key=lambda fit: len(fit.values))
+    others = [
+        fit.key
+        for fit in exact
+        if any(not torch.equal(fit.values[n], most.values[n]) for n in fit.values if n in most.values)
+    ]
     if others:
-        keys = _listed([each or "its top level" for each in (key, *others)])
+        keys = _listed([each or "its top level" for each in (most.key, *others)])
         raise PathsearchError(f"{source} holds several that fit the network, {keys}: save the wanted one alone")
     return most
 
@@ -128,8 +143,9 @@ def _counts(value: Any) -> bool:
     return not isinstance(value, Tensor) or (value.ndim == 0 and not value.is_floating_point())
 
 
-def _compared(named: dict[str, Any], key: str, network: Network) -> Fit:
+def _compared(entries: dict[str, Any], named: dict[str, Any], key: str, network: Network) -> Fit:
     fit, met = Fit(key), set()
+    fit.entries = {own: (value, network.places.get(name)) for (own, value), name in zip(entries.items(), named)}
     for name, value in named.items():
         place = network.places.get(name)
         if place is None:
@@ -144,7 +160,7 @@ def _compared(named: dict[str, Any], key: str, network: Network) -> Fit:
             fit.wrong.append(f"{name!r} in it has shape {tuple(value.shape)}, the network's has {shape}")
         else:
             fit.values[place] = value
-    fit.missing = [names[0] for names in network.tied if met.isdisjoint(names)]
+    fit.missing = [names[0] for names in network.needed if met.isdisjoint(names)]
     return fit
 
 
@@ -169,7 +185,8 @@ def _plain(values: dict[str, Tensor], network: Network, source: str) -> dict[str
                 raise PathsearchError(
                     f"{have[0]!r} and {name!r} in {source} differ, in the network they are one parameter"
                 )
-        found.update({name: found[have[0]] for name in names})
+        if have:
+            found.update({name: found[have[0]] for name in names})
     return found
 
 

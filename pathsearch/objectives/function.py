@@ -22,8 +22,8 @@ class FunctionObjective:
 
     stochastic = False
     metrics: tuple[str, ...] = ("loss",)
-    precision = "float32"
-    """of products on a GPU, see `machine.prepare_torch`"""
+    arithmetic = ("float32", False)
+    """precision and whether kernels are deterministic, see `machine.prepare_torch`"""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class FunctionObjective:
             (gradient,) = torch.autograd.grad(loss, point)
         return loss.detach(), gradient
 
-    def measure(self, weights: torch.Tensor) -> dict[str, float]:
+    def measure(self, weights: torch.Tensor, examples: int | None = None) -> dict[str, float]:
         return {"loss": float(self.loss(weights, Key(0, 0)))}
 
     def predictions(self, weights: torch.Tensor) -> NDArray[np.int64] | None:

@@ -36,6 +36,8 @@ class Kinds:
     """those that have statistics"""
     draws: bool
     """whether the output in training mode is random"""
+    unwritten: frozenset[str]
+    """frozen parameters that no pass writes to; they may be large, and need no copies"""
 
 
 def is_torchs(layer: nn.Module) -> bool:
@@ -70,7 +72,10 @@ def kinds(probe: Probe) -> Kinds:
         layers += [layer for layer in {id(o): o for o in map(carrier.owner, needed)}.values() if layer not in layers]
         rates = _rates(probe, needed, layers)
     shared = tuple(name for name in made if name not in changed and name not in averaged)
-    return Kinds(shared, averaged, rates, tuple(layers), any(p.drew for p in passes))
+    # evaluation mode may write to what training leaves alone: some adapters are added to the weights there
+    left = look(made, 0, ()).left
+    unwritten = frozenset(name for name in carrier.frozen if name in shared and same(left[name], made[name]))
+    return Kinds(shared, averaged, rates, tuple(layers), any(p.drew for p in passes), unwritten)
 
 
 def _refuse_memory(probe: Probe, names: list[str], first: Seen) -> None:
@@ -106,7 +111,7 @@ def _needed(probe: Probe, names: list[str], left: State, layers: Sequence[nn.Mod
     return [name for name in names if depends([name])] or names
 
 
-def _other(probe: Probe, state: State, layers: Sequence[nn.Module] | None, wanted: Tensor) -> bool:
+def _other(probe: Probe, state: State, layers: Sequence[nn.Module] | None, wanted: list[Tensor]) -> bool:
     try:
         return differ(probe.look(state, 0, layers).outputs, wanted)
     except PathsearchError:

@@ -16,13 +16,18 @@ from torch import nn
 
 from pathsearch.errors import PathsearchError
 from pathsearch.machine import prepare_torch
-from pathsearch.objectives import LossSettings, ModelSettings, NetworkSettings
+from pathsearch.objectives import LossSettings, Measured, ModelSettings, NetworkSettings, nests, tasks
+from pathsearch.objectives.batches import both, wanted
 from pathsearch.objectives.data import Data, Split, checked
+from pathsearch.objectives.data.checks import looked_at
+from pathsearch.objectives.data.room import room
 from pathsearch.objectives.function import FunctionObjective
+from pathsearch.objectives.glimpse import Glimpse, glimpse
 from pathsearch.objectives.imports import importable, imported
+from pathsearch.objectives.metrics import METRICS
 from pathsearch.objectives.models import MODELS
-from pathsearch.objectives.network import NetworkObjective
-from pathsearch.objectives.tasks import TASKS
+from pathsearch.objectives.network import PROBED, NetworkObjective
+from pathsearch.objectives.tasks import Task
 from pathsearch.objectives.users_code import errors_named
 
 
@@ -54,58 +59,137 @@ def function(
     """A function weights [size] -> loss [] as an objective."""
     prepare_torch(precision)
     objective = FunctionObjective(loss, size, getattr(torch, dtype), device, called)
-    objective.precision = precision
+    objective.arithmetic = (precision, False)
     return objective
 
 
-def declared(settings: NetworkSettings, device: torch.device, folder: Path) -> NetworkObjective:
+def declared(
+    settings: NetworkSettings, device: torch.device, folder: Path, measured: Measured | None = None
+) -> NetworkObjective:
     """The network and the data that a configuration in `folder` names."""
     with importable(folder):
+        return on_data(settings, _loaded(settings, folder, device), device, folder, measured)
+
+
+def on_data(
+    settings: NetworkSettings, data: Data, device: torch.device, folder: Path, measured: Measured | None = None
+) -> NetworkObjective:
+    """The network that a configuration in `folder` names, on data that are read."""
+    with importable(folder):
+        model = model_of(settings.model, folder)
+        return network(settings, model, data, settings.data.augment, device, folder, measured)
+
+
+def glimpsed(settings: NetworkSettings, device: torch.device, folder: Path, measured: Measured | None = None) -> Data:
+    """The data that a configuration names, checked: what `on_data` needs of them where nothing is drawn; picklable.
+
+    device: that on which they will be drawn elsewhere, of which it may depend how much of them is held.
+    """
+    with importable(folder):
+        here = torch.device("cpu")
+        data, task = _loaded(settings, folder, device), _task(settings, folder)
         with errors_named("objective.data", passing=()):
-            data = settings.data.load(folder)
-        return network(settings, model_of(settings.model, folder), data, settings.data.augment, device)
+            data = checked(_sized(data, settings), task, getattr(torch, settings.dtype))
+            if settings.model.name in MODELS:
+                _refuse_nests(looked_at(data.train), f"objective.model {settings.model.name}")
+            given = wanted(settings, here, settings.data.augment, settings.model.name in MODELS, measured)
+            # actors will say what there is to say
+            train, test = (glimpse(split, PROBED) for split in both(data, given, lambda line: None))
+    return Data(train, test, data.outputs, called=data.called)
 
 
-def network(options: LossSettings, model: Model, data: Data, augment: bool, device: torch.device) -> NetworkObjective:
-    """The loss of a network on data; raises PathsearchError where the two do not go together."""
-    prepare_torch(options.precision)
-    task, dtype = TASKS[options.loss], getattr(torch, options.dtype)
+def _loaded(settings: NetworkSettings, folder: Path, device: torch.device) -> Data:
     with errors_named("objective.data", passing=()):
-        data = checked(data, task, dtype)
-    inputs = data.train.inputs
-    if augment and inputs.ndim != 4:
-        shape = tuple(inputs.shape[1:])
+        return settings.data.load(folder, room(device))
+
+
+def _task(options: LossSettings, folder: Path) -> Task:
+    return tasks.task(options.loss, options.metrics, partial(imported, folder=folder))
+
+
+def network(
+    options: LossSettings,
+    model: Model,
+    data: Data,
+    augment: bool,
+    device: torch.device,
+    folder: Path = Path(),
+    measured: Measured | None = None,
+) -> NetworkObjective:
+    """The loss of a network on data; functions of the options lie in the working folder or in `folder`.
+
+    Raises PathsearchError where network, data and functions do not go together.
+    """
+    task = _task(options, folder)
+    prepare_torch(options.precision, options.deterministic)
+    dtype = getattr(torch, options.dtype)
+    if not isinstance(data.train, Glimpse):
+        with errors_named("objective.data", passing=()):
+            data = checked(_sized(data, options), task, dtype)
+    some = looked_at(data.train)
+    task = _suited(task, options, some)
+    if augment and not (some.pictures and some.targets.ndim == 1):
+        shape = tuple(some.inputs.shape[1:]) if some.pair else "other than a picture's"
         raise PathsearchError(f"objective.data.augment crops images, the inputs have shape {shape}: leave it out")
     called = model.called
+    if not model.built_in and some.pair and not some.inputs.is_floating_point():
+        called += f", whose inputs are {some.inputs.dtype} as the data set gives them,"
     if model.built_in:
-        data = _real(data, dtype)
-    elif not inputs.is_floating_point():
-        called += f", whose inputs are {inputs.dtype} as the data set gives them,"
-    make = partial(model.make, shape=tuple(inputs.shape[1:]), outputs=task.outputs(data.outputs))
+        _refuse_nests(some, called)
+        if not data.outputs:
+            raise PathsearchError(
+                f"{called}: data that are read as they are drawn do not tell how many classes there are: set "
+                "objective.data.outputs, or give the data set a list `classes`"
+            )
+    shape = tuple(nests.leaves(some.examples)[0].shape[1:])
+    make = partial(model.make, shape=shape, outputs=task.outputs(data.outputs))
     with errors_named(called):
-        objective = model.kind(
-            make,
-            data,
-            task,
-            options.batch,
-            augment,
-            options.weight_decay,
-            dtype,
-            device,
-            model.built_in,
-            called,
-        )
-    objective.precision = options.precision
+        objective = model.kind(make, data, task, options, device, augment, measured, model.built_in, called)
     objective.remarks += data.remarks
     return objective
 
 
+def _refuse_nests(some: Split, called: str) -> None:
+    """Raise PathsearchError unless examples are what the built-in networks take."""
+    if not some.pair:
+        raise PathsearchError(f"{called} takes pairs (inputs, targets): name a network of your own, module:Class")
+
+
+def _sized(data: Data, options: LossSettings) -> Data:
+    """The data for mini-batches of the size that is asked for, which some sources have to know."""
+    train, test = (
+        each if isinstance(each, (Split, Glimpse)) else each.sized(options.batch) for each in (data.train, data.test)
+    )
+    return replace(data, train=train, test=test)
+
+
+def _suited(task: Task, options: LossSettings, some: Split) -> Task:
+    """The task without what only classes have, where targets are real numbers.
+
+    Raises PathsearchError where such a thing was asked for.
+    """
+    if options.loss != "mse" or not some.pair or not some.targets.is_floating_point():
+        return task
+    for name, each in (options.metrics or {}).items():
+        if each in METRICS:
+            raise PathsearchError(f"objective.metrics.{name}: {each} counts classes, the targets are real numbers")
+    return replace(task, metrics=task.metrics if options.metrics else {}, guessing=None)
+
+
 def model_of(settings: ModelSettings, folder: Path) -> Model:
-    """A network by its name; raises PathsearchError where it cannot be imported."""
+    """A network by its name, torchvision's with as many classes as the data have.
+
+    Raises PathsearchError where it cannot be imported.
+    """
     name, called = settings.name, f"objective.model {settings.name}"
     if name in MODELS:
         return Model(partial(MODELS[name], **settings.args), called, built_in=True)
-    return Model(_without_choice(partial(imported(name, "objective.model", folder), **settings.args)), called)
+    own = imported(name, "objective.model", folder)
+    make = partial(own, **settings.args)
+    of_torchvision = str(getattr(own, "__module__", "")).startswith("torchvision.models")
+    if of_torchvision and "num_classes" not in settings.args:
+        return Model(lambda shape, outputs: make(num_classes=outputs) if outputs else make(), called)
+    return Model(_without_choice(make), called)
 
 
 def given(model: Any) -> Model:
@@ -147,11 +231,3 @@ def bare(module: Any) -> Any:
 
 def _without_choice(make: Any) -> Make:
     return lambda shape, outputs: make()
-
-
-def _real(data: Data, dtype: torch.dtype) -> Data:
-    """The same data with a user's integers as real numbers, which the built-in networks want."""
-    if data.standardise or data.train.inputs.is_floating_point():
-        return data
-    train, test = (Split(split.inputs.to(dtype), split.targets) for split in (data.train, data.test))
-    return replace(data, train=train, test=test)

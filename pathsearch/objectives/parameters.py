@@ -1,6 +1,7 @@
 """The tensors of a network: which are coordinates, how these lie in the weight vector, and what all points share."""
 
-from collections.abc import Callable, Mapping
+import fnmatch
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,6 +10,8 @@ from torch import Tensor, nn
 
 from pathsearch.errors import PathsearchError
 from pathsearch.objectives.tensors import State, cast, strided
+
+LISTED = 6  # names in a message
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,14 @@ class Coordinates:
         return torch.cat([named[name].detach().to(self.device, self.dtype).reshape(-1) for name in self.names])
 
 
-def tensors_of(module: nn.Module) -> Tensors:
-    """Sort a module's tensors; the parameters with requires_grad are coordinates.
+def tensors_of(module: nn.Module, patterns: Sequence[str] | None = None) -> Tensors:
+    """Sort a module's tensors; the parameters whose names fit a pattern are coordinates, by default those with
+    requires_grad, which then say the same.
 
-    Raises PathsearchError where there are none, or one is complex.
+    Raises PathsearchError where there are none, one is complex, or a pattern fits none.
     """
+    if patterns is not None:
+        _select(module, patterns)
     parameters = dict(module.named_parameters())
     trained = {name: each for name, each in parameters.items() if each.requires_grad}
     if not sum(each.numel() for each in trained.values()):
@@ -71,6 +77,27 @@ def tensors_of(module: nn.Module) -> Tensors:
             raise PathsearchError(f"parameter {name!r} is complex: make it real, as by torch.view_as_real")
     frozen = {name: each for name, each in parameters.items() if name not in trained}
     return Tensors(trained, frozen, dict(module.named_buffers()))
+
+
+def _select(module: nn.Module, patterns: Sequence[str]) -> None:
+    """Have a gradient wanted of the parameters whose names fit, a tied one's under any name, and of no others."""
+    names = dict(module.named_parameters(remove_duplicate=False))
+    if not patterns:
+        raise PathsearchError("objective.parameters has no pattern: leave it out for all that have requires_grad")
+    for pattern in patterns:
+        if not any(fnmatch.fnmatchcase(name, pattern) for name in names):
+            raise PathsearchError(
+                f"objective.parameters: {pattern!r} fits no parameter of the network: it has {listed(list(names))}"
+            )
+    fit = {id(each) for name, each in names.items() if any(fnmatch.fnmatchcase(name, one) for one in patterns)}
+    for parameter in names.values():
+        parameter.requires_grad_(id(parameter) in fit)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Some names, and how many more there are."""
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(map(repr, names[:LISTED])) + more
 
 
 def coordinates(trained: Mapping[str, Tensor]) -> Coordinates:

@@ -28,8 +28,8 @@ class Objective(Protocol):
     def loss_and_gradient(self, weights: torch.Tensor, key: Key) -> tuple[torch.Tensor, torch.Tensor]:
         """The loss [] that is minimised and its gradient [size]."""
 
-    def measure(self, weights: torch.Tensor) -> dict[str, float]:
-        """Every metric, exactly, on all data."""
+    def measure(self, weights: torch.Tensor, examples: int | None = None) -> dict[str, float]:
+        """Every metric, exactly, on all data or a fixed part of them; examples: on so many of that part at most."""
 
     def predictions(self, weights: torch.Tensor) -> NDArray[np.int64] | None:
         """Predicted classes of the test set, or None."""

@@ -2,7 +2,7 @@
 
 import ctypes
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -34,29 +34,31 @@ def seeded(seed: int, device: torch.device, foreign: bool = True) -> Iterator[Ca
         generators.append(torch.cuda.default_generators[torch.cuda.current_device()])
     states = [generator.get_state() for generator in generators]
 
-    def begin() -> None:
-        for generator in generators:
-            generator.manual_seed(seed)
-        if foreign:
-            random.seed(seed)
-            np.random.seed(seed & 0xFFFFFFFF)
-
     def prints() -> list[Any]:
         own = [generator.get_state().numpy().tobytes() for generator in generators]
         return [*own, random.getstate(), _bytes(get_bit_generator())] if foreign else own
 
     def drawn() -> bool:
         now = prints()
-        begin()
+        begin(seed, generators, foreign)
         return now != prints()
 
     with _others_kept() if foreign else nullcontext():
         try:
-            begin()
+            begin(seed, generators, foreign)
             yield drawn
         finally:
             for generator, state in zip(generators, states):
                 generator.set_state(state)
+
+
+def begin(seed: int, generators: Sequence[Any] = (torch.default_generator,), foreign: bool = True) -> None:
+    """Seed torch's generators, and those of others; called while they are `seeded`, which puts them back."""
+    for generator in generators:
+        generator.manual_seed(seed)
+    if foreign:
+        random.seed(seed)
+        np.random.seed(seed & 0xFFFFFFFF)
 
 
 @contextmanager

@@ -3,20 +3,23 @@
 Not only batch norm's: instance norms and layers of a user's own may keep running averages, too.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
-from pathsearch.objectives.batches import Batches
 from pathsearch.objectives.carrier import Carrier
+from pathsearch.objectives.counted import Function
 from pathsearch.objectives.kinds import Kinds, is_torchs
+from pathsearch.objectives.nests import Batch
 from pathsearch.objectives.tensors import State
 
 
-def reestimated(carrier: Carrier, kinds: Kinds, weights: Tensor, state: State, data: Batches, chunk: int) -> State:
-    """The state with statistics averaged over all chunks of a data set, each layer's as it updates them in training.
+def reestimated(
+    carrier: Carrier, loss: Function, kinds: Kinds, weights: Tensor, state: State, chunks: Iterable[Batch]
+) -> State:
+    """The state with statistics averaged over all chunks of what is measured, as each layer updates them in training.
 
     Only the layers that have statistics are in training mode, so dropout is off. torch's own batch norms average by
     themselves. Other layers start from zero at each chunk: what they then have, over their rate, is the chunk's own.
@@ -28,9 +31,9 @@ def reestimated(carrier: Carrier, kinds: Kinds, weights: Tensor, state: State, d
     totals = {name: torch.zeros_like(rate) for name, rate in kinds.rates.items()}
     count = 0
     with _averaging([layer for layer in kinds.layers if is_torchs(layer)]):
-        for inputs, _ in data.whole(chunk):
+        for batch in chunks:
             with carrier.holding(weights, {**current, **zeros}), carrier.evaluating(kinds.layers):
-                carrier.run(inputs, count)
+                carrier.measured(loss, batch, count)
                 left = carrier.written()
             current.update({name: left[name] for name in kinds.averaged})
             for name, rate in kinds.rates.items():

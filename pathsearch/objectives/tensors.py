@@ -1,5 +1,8 @@
 """Tensors of any kind that a network may have: compared, made dense, made like one another."""
 
+import hashlib
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,6 +14,11 @@ def same(a: Tensor, b: Tensor) -> bool:
     """Whether two tensors hold the same numbers, of whatever kind; NaN equals NaN."""
     a, b = strided(a), strided(b)
     return a.shape == b.shape and bool(((a == b) | ((a != a) & (b != b))).all())
+
+
+def digest(tensor: Tensor) -> str:
+    """The SHA-256 of a tensor's elements, bit by bit."""
+    return hashlib.sha256(np.ascontiguousarray(strided(tensor).detach().cpu().numpy()).data).hexdigest()
 
 
 def strided(tensor: Tensor) -> Tensor:

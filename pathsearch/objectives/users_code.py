@@ -10,6 +10,7 @@ from types import TracebackType
 import torch
 
 from pathsearch.errors import MachineLost, PathsearchError, described
+from pathsearch.objectives.determinism import refusal
 from pathsearch.objectives.faults import device_fault
 
 OUT_OF_MEMORY = (MemoryError, torch.OutOfMemoryError)
@@ -36,6 +37,8 @@ def errors_named(what: str, passing: tuple[type[BaseException], ...] = OUT_OF_ME
     except BaseException as error:
         if fault := device_fault(error):
             raise MachineLost(fault) from error
+        if said := refusal(error):
+            raise PathsearchError(f"{what}: {said}") from error
         raise PathsearchError(f"{what} raised {described(error)}{_place(error)}") from error
 
 

@@ -1,6 +1,6 @@
 """Endpoints: weights from lists, files, earlier runs and minima."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,10 +12,14 @@ from numpy.typing import NDArray
 
 from pathsearch import files
 from pathsearch.errors import PathsearchError
+from pathsearch.methods import Train
 from pathsearch.objectives import checkpoints, fitting
 from pathsearch.objectives.network import NetworkObjective
 from pathsearch.objectives.protocol import Objective
-from pathsearch.run.settings import Endpoints, FromRun, Point
+from pathsearch.objectives.surfaces import SURFACES
+from pathsearch.run import shared
+from pathsearch.run.minima import Minimum
+from pathsearch.run.settings import Endpoints, FromRun, Point, RunSettings, Trained
 from pathsearch.storage import is_run, read, stored
 
 
@@ -25,6 +29,37 @@ class Brought:
 
     weights: NDArray[Any]
     buffers: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+
+def first_guess(
+    settings: RunSettings, objective: Objective, folder: Path, train: Callable[[], dict[str, Minimum]]
+) -> tuple[list[Brought], dict[str, Minimum]]:
+    """The chain [start, …, end] that the search begins with, and the minima in it; a minimum begins with its untrained
+    network.
+    """
+    if isinstance(settings.method, Train) and isinstance(objective, NetworkObjective):
+        return [Brought(objective.initial(settings.method.seed).cpu().numpy())], {}
+    points = settings.endpoints
+    if points is None:
+        surface = SURFACES[settings.objective.name]
+        return [Brought(np.array(point)) for point in (surface.start, *surface.through, surface.end)], {}
+    sides = [("start", points.start), *(("through", point) for point in points.through), ("end", points.end)]
+    # what is given comes first: an error in it is not to follow hours of training
+    found = {
+        n: brought(point, side, objective, folder)
+        for n, (side, point) in enumerate(sides)
+        if not isinstance(point, Trained)
+    }
+    if len(found) < len(sides):
+        shared.refuse_others(objective)
+    used = train()
+    for n, (side, point) in enumerate(sides):
+        if isinstance(point, Trained):
+            found[n] = of_minimum(used[side].folder, side, objective)
+    chain = [found[n] for n in range(len(sides))]
+    if np.array_equal(chain[0].weights, chain[-1].weights):
+        raise PathsearchError("the endpoints are identical: give two different minima")
+    return chain, used
 
 
 def brought(point: Point, side: str, objective: Objective, folder: Path) -> Brought:
@@ -70,12 +105,6 @@ def of_minimum(folder: Path, side: str, objective: Objective) -> Brought:
     return Brought(_pivot(folder / "path.h5", 0, side, objective))
 
 
-def adopt_buffers(buffers: dict[str, NDArray[Any]], source: str, objective: Objective) -> None:
-    """Take over the buffers that all points of a kept run share."""
-    if isinstance(objective, NetworkObjective):
-        objective.adopt({name: torch.from_numpy(value) for name, value in buffers.items()}, source)
-
-
 def _pivot(where: Path, pivot: int, side: str, objective: Objective) -> NDArray[Any]:
     with stored(where) as kept:
         groups = kept.run.groups
@@ -85,7 +114,7 @@ def _pivot(where: Path, pivot: int, side: str, objective: Objective) -> NDArray[
             )
         if isinstance(objective, NetworkObjective) and groups["parameters"]["name"].tolist() != objective.names:
             raise PathsearchError(f"endpoints.{side}: {where} is a run of another network")
-        adopt_buffers(kept.buffers(), str(where), objective)
+        shared.adopt(shared.of_file(kept), str(where), objective)
         pivots = len(kept.weights)
         if not -pivots <= pivot < pivots:
             raise PathsearchError(f"endpoints.{side}: {where} has {pivots} pivots, none numbered {pivot}")
@@ -121,8 +150,8 @@ def _vector(held: Any, file: Path) -> NDArray[Any] | None:
 def _fitted(held: Any, file: Path, side: str, network: NetworkObjective) -> Brought:
     values = fitting.fitted(held, network.module, str(file))
     network.adopt(values, str(file))
-    shared, state = network.shared, network.buffers
-    own = [name for name, _ in network.state_names if name in state and name not in shared]
+    constant, state = network.shared, network.buffers
+    own = [name for name, _ in network.state_names if name in state and name not in constant]
     # counters of batches change nothing, and old files have none
     needed = [name for name in own if state[name].ndim or state[name].is_floating_point()]
     whole = needed and all(name in values for name in needed)

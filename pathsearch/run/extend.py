@@ -1,4 +1,4 @@
-"""A run that goes on with more steps or a smaller tolerance."""
+"""A run that goes on with more steps, a smaller tolerance or another goal."""
 
 import os
 from pathlib import Path
@@ -22,10 +22,10 @@ def extended(folder: Path, overrides: list[str]) -> Asked:
     steps, rest = "", []
     for override in overrides:
         key, _ = parsed(override)
-        if key.partition(".")[0] not in ("steps", "tolerance", *UNCOMPARED):
+        if key.partition(".")[0] not in ("steps", "tolerance", "until", *UNCOMPARED):
             raise PathsearchError(
-                f"extend changes steps, tolerance, {' and '.join(UNCOMPARED)}, not {key}: with that it is another run, "
-                "pathsearch run … --out"
+                f"extend changes steps, tolerance, until, {' and '.join(UNCOMPARED)}, not {key}: with that it is "
+                "another run, pathsearch run … --out"
             )
         if key == "steps":
             steps = override.partition("=")[2].strip()  # as written: YAML has no plus
@@ -41,16 +41,26 @@ def extended(folder: Path, overrides: list[str]) -> Asked:
     if steps:
         config = _with_steps(config, _number(steps, kept))
     settings = overridden(config, rest, str(kept.file))
-    if kept.state == "finished" and not beyond(kept, settings):
-        converged = f"it converged at step {kept.position['step']}: give a smaller tolerance, as tolerance=…"
-        more = f"it had {kept.summary['steps'][-1]} steps: give more, as steps=+1000"
-        raise PathsearchError(f"{kept.file} is finished, {converged if kept.position['converged'] else more}")
+    over = kept.position["stage"] >= len(kept.summary["stages"])
+    goal = over and settings.model_dump(mode="json")["until"] != config.get("until")
+    if (kept.state == "finished" or goal) and not beyond(kept, settings):
+        raise PathsearchError(f"{kept.file} is finished, {_ended(kept)}")
     here = Path(kept.place.get("here", "."))
     try:
         os.chdir(here)
     except OSError as error:
         raise PathsearchError(f"{here}, where {kept.file} was begun, cannot be used: {error.strerror}") from error
     return Asked(settings, Path(kept.place.get("folder", ".")), stretch=True)
+
+
+def _ended(kept: storage.Run) -> str:
+    """Why its search ended, and what would have it go on."""
+    if reached := kept.summary.get("reached"):
+        found = f"at step {reached['step']}, a barrier of {reached['metric']} of {reached['barrier']:.3g}"
+        return f"it reached its goal {found}: give another, as until.barrier=…, or none, until=null"
+    if kept.position["converged"]:
+        return f"it converged at step {kept.position['step']}: give a smaller tolerance, as tolerance=…"
+    return f"it had {kept.summary['steps'][-1]} steps: give more, as steps=+1000"
 
 
 def _number(said: str, kept: storage.Run) -> int:

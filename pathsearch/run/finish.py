@@ -4,6 +4,8 @@ import sys
 from pathlib import Path
 
 from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
 
 from pathsearch import report, storage
 from pathsearch.errors import PathsearchError, complain
@@ -36,9 +38,20 @@ def say(found: storage.Run) -> None:
     out = console()
     out.print(report.headline(report.figures(found)), soft_wrap=True)
     if "profiles/path" in found.groups or "minimum" in found.summary:
-        out.print(report.table(found))
+        put(report.table(found), out)
+    if (goal := report.goal_table(found)) is not None:
+        put(goal, out)
+    for point in found.alignment.get("sides", []):
+        out.print(report.aligned(point, found.alignment), soft_wrap=True)
     for line in report.warnings(found):
         out.print(f"warning: {line}", soft_wrap=True)
+
+
+def put(table: Table, out: Console) -> None:
+    """Print a table, beyond the terminal's edge where it is wider: no number is cut off."""
+    wide = Measurement.get(out, out.options.update(width=sys.maxsize), table).maximum
+    out.width = max(out.width, wide)
+    out.print(table)
 
 
 def console() -> Console:

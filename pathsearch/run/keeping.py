@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from pathsearch.holders import Holder
 from pathsearch.objectives import Objective
-from pathsearch.objectives.network import NetworkObjective
-from pathsearch.storage import Arrays, Rows
+from pathsearch.storage import Rows
 
 
 def weights(objective: Objective, holder: Holder, pivots: int) -> Rows:
@@ -21,13 +20,6 @@ def weights(objective: Objective, holder: Holder, pivots: int) -> Rows:
 def states(objective: Objective, holder: Holder, rows: list[int], names: tuple[str, ...]) -> dict[str, Rows]:
     """The optimiser's states of the pivots `rows`."""
     return {name: _rows(objective, rows, partial(holder.optimizer_state, name)) for name in names}
-
-
-def shared(objective: Objective) -> Arrays:
-    """What all points share and is no coordinate, as arrays."""
-    if not isinstance(objective, NetworkObjective):
-        return {}
-    return {name: value.cpu().numpy() for name, value in objective.shared.items()}
 
 
 def _rows(objective: Objective, rows: Sequence[int], vector: Callable[[int], NDArray[Any]]) -> Rows:

@@ -1,12 +1,14 @@
 """The profiles of a run: those of its path, of the straight line, and of the plane around them."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from pathsearch import measure
+from pathsearch.holders import Holder
 from pathsearch.numerics.basis import Array
+from pathsearch.objectives import Objective
 from pathsearch.run.settings import Measurement
 from pathsearch.storage import Arrays
 
@@ -33,6 +35,22 @@ def profiles(
         plane = measure.measured_plane(holder, curve, products, options.plane)
         if plane is not None:
             yield {"plane": {"x": plane.x, "y": plane.y, **plane.metrics}, "shadow": plane.shadow}, {}, ""
+
+
+def ends(holder: Holder, pivots: int, own: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Figures of the endpoints: how many predictions they differ in, and those that came with running statistics of
+    their `own`, by side, measured with these.
+    """
+    picked = dict(zip(("start", "end"), np.eye(pivots)[[[0], [-1]]]))
+    return {
+        "disagreement": measure.disagreement(holder, pivots),
+        "as_loaded": {side: holder.ask("measure_with", picked[side], own[side])[0] for side in own},
+    }
+
+
+def described(objective: Objective) -> dict[str, Any]:
+    """What a file's summary says of an objective's metrics, for readers that have no objective."""
+    return {name: getattr(objective, name) for name in ("described", "measured") if hasattr(objective, name)}
 
 
 def _along(name: str, found: measure.Profile) -> tuple[dict[str, Arrays], dict[str, Any], str]:

@@ -15,15 +15,16 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from pathsearch.alignment.settings import ByActivations, NotAligned
 from pathsearch.atomic import replacing
 from pathsearch.errors import Interrupted, PathsearchError
 from pathsearch.files import candidates, there
 from pathsearch.holders.settings import HolderSettings
 from pathsearch.methods import Train
 from pathsearch.objectives import NetworkSettings
-from pathsearch.run.outside import outside
+from pathsearch.run.outside import METRICS, outside, tokens
 from pathsearch.run.past import past
-from pathsearch.run.settings import RunSettings, Trained, Training
+from pathsearch.run.settings import Measured, Measurement, RunSettings, Trained, Training
 from pathsearch.run.stop import Stop
 from pathsearch.settings import Settings
 from pathsearch.storage.glance import Glance, glance
@@ -70,27 +71,33 @@ def minimum(settings: RunSettings, training: Training, folder: Path, store: Path
     objective = settings.objective
     if not isinstance(objective, NetworkSettings):
         raise PathsearchError(f"objective {objective.name} cannot be trained from a seed: only a network can")
+    batch, micro = training.batch or objective.batch, objective.micro_batch
+    cut = micro is not None and (batch is None or micro < batch)  # else a mini-batch is one pass, with the same bits
     own = RunSettings(
-        objective=objective.model_copy(update={"batch": training.batch or objective.batch}),
+        objective=objective.model_copy(update={"batch": batch, "micro_batch": micro if cut else None}),
         method=Train(seed=training.seed),
         optimizer=training.optimizer,
         steps=training.steps,
         checkpoint=settings.checkpoint,
         device=settings.device,
         holder=HolderSettings(name="serial", gradients=settings.holder.gradients),
+        measure=Measurement(examples=settings.measure.examples, chunk=settings.measure.chunk),
     )
     return Minimum(own, store / f"{_described(objective, training.seed)}-{digest(own, folder)}")
 
 
 def digest(settings: RunSettings, folder: Path) -> str:
-    """A few digits of the SHA-256 of everything that decides what a training comes to.
+    """A few digits of the SHA-256 of everything that decides what a training comes to; what is measured of it does not.
 
     Options at their defaults are left out: a later program with more options finds the same minima.
     """
     decides = _said(settings.model_copy(update={"checkpoint": None, "holder": None, "measure": None}))
+    decides["objective"].pop("metrics", None)
+    decides["objective"]["data"].pop("workers", None)
     if settings.holder.gradients not in SAME:
         decides["gradients"] = settings.holder.gradients
-    hashes = {option: value for option, (_, value) in outside(settings.model_dump(mode="json"), folder).items()}
+    now = outside(settings.model_dump(mode="json"), folder)
+    hashes = {option: value for option, (_, value) in now.items() if not option.startswith(METRICS)}
     text = json.dumps([decides, hashes, _places(settings.objective, folder)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
 
@@ -103,8 +110,18 @@ def kept(wanted: Minimum, folder: Path) -> bool:
     return past(wanted.folder / "path.h5", wanted.settings, folder) is not None
 
 
-def waiting(folder: Path, log: Callable[[str], None], stop: Stop) -> Callable[[], None]:
-    """What to call again and again (see `locks.alone`) while another process trains a minimum.
+def aligned(start: Minimum, end: Minimum, settings: RunSettings) -> Path:
+    """The folder of the end's minimum aligned with the start's as a run's settings ask for, in the store."""
+    how = settings.endpoints.align if settings.endpoints else NotAligned()
+    decides = [start.name, end.name, _said(how)]
+    if isinstance(how, ByActivations):  # which are of as many examples as are measured, in batches of one size
+        decides.append(_said(Measured(examples=settings.measure.examples, chunk=settings.measure.chunk)))
+    text = json.dumps(decides, sort_keys=True)
+    return end.folder.with_name(f"{end.name}-aligned-{hashlib.sha256(text.encode()).hexdigest()[:DIGITS]}")
+
+
+def waiting(folder: Path, log: Callable[[str], None], stop: Stop, does: str = "trains") -> Callable[[], None]:
+    """What to call again and again (see `locks.alone`) while another process trains a minimum, or does something else.
 
     It says so once, and raises Interrupted where `stop` is due.
     """
@@ -113,7 +130,7 @@ def waiting(folder: Path, log: Callable[[str], None], stop: Stop) -> Callable[[]
     def waits() -> None:
         if not said:
             said.append(True)
-            log(f"waits for {folder}, which another process trains")
+            log(f"waits for {folder}, which another process {does}")
         if stop.due(1.0) and stop.number is not None:
             raise Interrupted(
                 f"stopped by {stop.reason} while it waited for {folder}; run the same command again", stop.number
@@ -169,8 +186,9 @@ def _places(objective: Any, folder: Path) -> list[str]:
     if data.name == "folder":
         names = [data.root]
     else:
-        given = [objective.model.args, getattr(data, "train_args", {}), getattr(data, "test_args", {})]
+        given = [objective.model.args, *(value for _, value in data if isinstance(value, dict))]
         names = [value for each in given for value in each.values() if isinstance(value, str)]
+        names += tokens(objective.model_dump(mode="json")).values()
     found = [str(place.resolve()) for name in names for place in candidates(name, folder) if there(place)]
-    own_code = ":" in objective.model.name or hasattr(data, "target")
+    own_code = ":" in objective.model.name or ":" in objective.loss or hasattr(data, "target")
     return [*found, str(folder.resolve())] if own_code else found

@@ -20,6 +20,7 @@ from pathsearch.run.settings import RunSettings
 from pathsearch.settings import Settings, meant, named
 
 NEEDED = "needed"
+BASE = "another configuration, a name or a file, that this one changes: what both say is as it is here"
 
 
 @dataclass(frozen=True)
@@ -79,12 +80,26 @@ def show(asked: str | None) -> None:
             rows.add_row(
                 *(Text(said) for said in (name, _default(field), takes(of_field(field)), field.description or ""))
             )
+        if part.settings is RunSettings:
+            rows.add_row("base", "null", "a name, a file", BASE)
         console.print(rows)
 
 
 def schema() -> str:
-    """The JSON schema of a configuration file."""
-    return json.dumps(RunSettings.model_json_schema(schema_generator=_WithShortForms), indent=2, ensure_ascii=False)
+    """The JSON schema of a configuration file; one with a base may leave out whatever the base has."""
+    whole = RunSettings.model_json_schema(schema_generator=_WithShortForms)
+    found = {
+        "$defs": whole.pop("$defs"),
+        "type": "object",
+        "properties": {
+            "base": {"type": ["string", "null"], "description": BASE},
+            **{key: {} for key in whole["properties"]},
+        },
+        "additionalProperties": False,
+        "if": {"required": ["base"]},
+        "else": whole,
+    }
+    return json.dumps(found, indent=2, ensure_ascii=False)
 
 
 def _chosen(asked: str | None) -> list[tuple[Part, list[str]]]:

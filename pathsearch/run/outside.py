@@ -1,7 +1,8 @@
-"""What a run takes from files that are not its own: endpoints, and the modules that import strings name.
+"""What a run takes from files that are not its own: endpoints, modules that import strings name, files of tokens.
 
 A module's hash is that of its own file, a package's that of its `__init__.py`; what they import does not count.
-Nothing is imported to find them.
+Nothing is imported to find them. Of a file of tokens, which may be larger than memory, the hash is of its size and its
+ends. Pictures and what a user's data set reads are known by where they lie, to `minima`.
 """
 
 import hashlib
@@ -15,7 +16,10 @@ from typing import Any
 from pathsearch import files, storage
 from pathsearch.errors import PathsearchError
 
-BLOCK = 1 << 20
+BLOCK = 1 << 20  # bytes read at a time, and of each end of a file of tokens
+
+METRICS = "objective.metrics."  # how their options begin
+TOKENS = "tokens"  # the kind of data
 
 Outside = dict[str, list[str]]
 """By option: what it names, and the SHA-256 of that."""
@@ -33,17 +37,36 @@ def outside(config: dict[str, Any], folder: Path) -> Outside:
         if isinstance(name, str):
             pivot = point["pivot"] if isinstance(point, dict) else -1 if side == "end" else 0
             _add(found, f"endpoints.{side}", name, _endpoint(name, folder, pivot))
-    objective = config["objective"]
-    model, data = objective.get("model") or {}, objective.get("data") or {}
-    for option, target in (
-        ("objective.target", objective.get("target")),
-        ("objective.model", model.get("name")),
-        ("objective.data", data.get("target")),
-    ):
-        file = _source(target.partition(":")[0], folder) if isinstance(target, str) and ":" in target else None
+    for option, target in named(config["objective"]).items():
+        file = source(target.partition(":")[0], folder)
         if file is not None:
             _add(found, option, f"{target} in {file.name}", _file(file))
+    for option, name in tokens(config["objective"]).items():
+        _add(found, option, name, _ends(name, folder))
     return found
+
+
+def named(objective: dict[str, Any]) -> dict[str, str]:
+    """The import strings of an objective, by option."""
+    model, data = objective.get("model") or {}, objective.get("data") or {}
+    given = {
+        "objective.target": objective.get("target"),
+        "objective.loss": objective.get("loss"),
+        **{f"{METRICS}{name}": target for name, target in (objective.get("metrics") or {}).items()},
+        "objective.model": model.get("name"),
+        "objective.data": data.get("target"),
+        "objective.data.collate": data.get("collate"),
+    }
+    return {option: target for option, target in given.items() if isinstance(target, str) and ":" in target}
+
+
+def tokens(objective: dict[str, Any]) -> dict[str, str]:
+    """The files of token ids that an objective names, by option."""
+    data = objective.get("data") or {}
+    given = (
+        {f"objective.data.{name}": data.get(name) for name in ("train", "test")} if data.get("name") == TOKENS else {}
+    )
+    return {option: file for option, file in given.items() if isinstance(file, str)}
 
 
 def changed(kept: Outside, now: Outside) -> list[str]:
@@ -70,6 +93,8 @@ def _endpoint(name: str, folder: Path, pivot: int) -> str | None:
             value = hashlib.sha256(kept.weights[pivot].tobytes())
             for each, array in sorted(kept.buffers().items()):
                 value.update(each.encode() + array.tobytes())
+            for made in kept.run.made:
+                value.update(f"{made.name} {made.sha256}".encode())
             return value.hexdigest()
     except (PathsearchError, IndexError):
         return "damaged"
@@ -86,7 +111,21 @@ def _file(file: Path) -> str | None:
     return value.hexdigest()
 
 
-def _source(module: str, folder: Path) -> Path | None:
+def _ends(name: str, folder: Path) -> str | None:
+    """The SHA-256 of a long file's size, its first and its last block."""
+    try:
+        with files.found(name, folder).open("rb") as raw:
+            size = raw.seek(0, 2)
+            value = hashlib.sha256(f"{size} ".encode())
+            for begin in (0, max(size - BLOCK, 0)):
+                raw.seek(begin)
+                value.update(raw.read(BLOCK))
+    except (OSError, PathsearchError):
+        return None
+    return value.hexdigest()
+
+
+def source(module: str, folder: Path) -> Path | None:
     """The file a module would be imported from."""
     places = [str(Path.cwd()), str(folder.resolve()), *sys.path]
     importlib.invalidate_caches()  # a module may have been written a moment ago

@@ -6,10 +6,12 @@ from typing import Any
 
 from pathsearch import storage
 from pathsearch.errors import PathsearchError
+from pathsearch.methods import Train
 from pathsearch.methods.stages import Stage
 from pathsearch.run.config import differences, validated
-from pathsearch.run.outside import changed, outside
+from pathsearch.run.outside import METRICS, changed, outside
 from pathsearch.run.settings import UNCOMPARED, RunSettings
+from pathsearch.run.until import another
 
 ELSEWHERE = "name another folder with --out, or move this one away"
 
@@ -18,8 +20,8 @@ def past(file: Path, settings: RunSettings, folder: Path, stretch: bool = False)
     """The run that `file` holds, if it is the one with these settings; None where there is no file.
 
     `folder` is the configuration's. The last stage may have more steps, or a smaller tolerance, than what is kept: see
-    `beyond`. stretch: also where its learning rates follow from the number of steps. Raises PathsearchError where the
-    file holds another run or is damaged, and where what it came from is no longer the same.
+    `beyond`. stretch: also where its learning rates follow from the number of steps, and `until` may differ. Raises
+    PathsearchError where the file holds another run or is damaged, and where what it came from is no longer the same.
     """
     if not file.exists():
         return None
@@ -28,8 +30,8 @@ def past(file: Path, settings: RunSettings, folder: Path, stretch: bool = False)
         raise PathsearchError(f"{file} cannot go on: {kept.halted}; {ELSEWHERE}")
     old = _before(kept)
     unlike = differences(_compared(old), _compared(settings))
-    if unlike and not _longer(old, settings):
-        hint = _of_all_cycles(old, settings, kept)
+    if unlike and not _longer(old.model_copy(update={"until": settings.until}) if stretch else old, settings):
+        hint = _of_all_cycles(old, settings, kept) or _of_another_goal(old, settings, kept)
         raise PathsearchError(
             f"{file} holds a run with another configuration: {', '.join(unlike)}; {hint or ELSEWHERE}"
         )
@@ -44,7 +46,10 @@ def past(file: Path, settings: RunSettings, folder: Path, stretch: bool = False)
             f"{file} was finished by an earlier pathsearch, which did not keep the optimiser's vectors: it cannot go "
             f"on; {ELSEWHERE}"
         )
-    other = changed(kept.outside, outside(settings.model_dump(mode="json"), folder))
+    now = outside(settings.model_dump(mode="json"), folder)
+    if isinstance(settings.method, Train):
+        now = {option: value for option, value in now.items() if not option.startswith(METRICS)}
+    other = changed(kept.outside, now)
     if other:
         raise PathsearchError(
             f"{file} holds a run from other files: {', '.join(other)} changed since it began; put back what was there, "
@@ -55,10 +60,12 @@ def past(file: Path, settings: RunSettings, folder: Path, stretch: bool = False)
 
 def beyond(kept: storage.Run, settings: RunSettings) -> bool:
     """Whether a run whose search is over is to search on: it used up its steps and there are more now, or it
-    converged, to a tolerance that is smaller now.
+    converged, to a tolerance that is smaller now, or it met its goal, and that is another one now, or none.
     """
     if kept.position["stage"] < len(kept.summary["stages"]):
         return False
+    if reached := kept.summary.get("reached"):
+        return another(_before(kept).until, settings.until, reached)
     old, new = _last(_before(kept)), _last(settings)
     if old is None or new is None:
         return False
@@ -84,7 +91,11 @@ def _before(kept: storage.Run) -> RunSettings:
 
 
 def _compared(settings: RunSettings) -> dict[str, Any]:
-    return {key: value for key, value in settings.model_dump(mode="json").items() if key not in UNCOMPARED}
+    said = {key: value for key, value in settings.model_dump(mode="json").items() if key not in UNCOMPARED}
+    said["objective"].get("data", {}).pop("workers", None)  # whoever reads them, they are the same
+    if isinstance(settings.method, Train):  # a minimum is what was trained, whatever is measured of it
+        del said["measure"], said["objective"]["metrics"]
+    return said
 
 
 def _stages(settings: RunSettings) -> list[Stage]:
@@ -115,7 +126,7 @@ def _tighter(new: Stage, old: Stage) -> bool:
 def _stretched(old: RunSettings, new: RunSettings, kept: storage.Run) -> str:
     """The schedule by which steps taken already would have had other learning rates; empty where none would."""
     a, b = _last(old), _last(new)
-    begun = kept.position["stage"] >= len(kept.summary["stages"]) - 1
+    begun = (kept.last or kept.position)["stage"] >= len(kept.summary["stages"]) - 1  # a goal ends any stage
     if a is None or b is None or a.steps == b.steps or not begun:
         return ""
     schedule = getattr(b.optimizer, "schedule", "constant")
@@ -130,3 +141,11 @@ def _of_all_cycles(old: RunSettings, new: RunSettings, kept: storage.Run) -> str
         f"steps are those of every cycle; `pathsearch extend {kept.file.parent} steps=+{new.steps - old.steps}` makes "
         f"the last one longer, or {ELSEWHERE}"
     )
+
+
+def _of_another_goal(old: RunSettings, new: RunSettings, kept: storage.Run) -> str:
+    """Advice where nothing but the goal differs."""
+    if _compared(old.model_copy(update={"until": new.until})) != _compared(new):
+        return ""
+    goal = "null" if new.until is None else "…"
+    return f"`pathsearch extend {kept.file.parent} until={goal}` goes on with another goal, or {ELSEWHERE}"

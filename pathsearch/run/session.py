@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -11,20 +11,21 @@ from typing import Any, Protocol
 import numpy as np
 
 from pathsearch import measure, storage
+from pathsearch.alignment.settings import NotAligned
 from pathsearch.errors import HolderLost, Interrupted, MachineLost, PathsearchError
 from pathsearch.holders import opened
 from pathsearch.methods import Train
-from pathsearch.objectives import Objective
 from pathsearch.objectives.faults import device_fault
 from pathsearch.objectives.network import NetworkObjective
 from pathsearch.objectives.protocol import remarked
-from pathsearch.objectives.surfaces import SURFACES
-from pathsearch.run import endpoints, keeping, measuring, past, placement
+from pathsearch.run import aligning, coordinator, endpoints, keeping, measuring, past, placement, until
 from pathsearch.run.endpoints import Brought
 from pathsearch.run.minima import Minimum, written
 from pathsearch.run.outside import Outside, outside
 from pathsearch.run.recipe import Recipe
-from pathsearch.run.settings import Asked, RunSettings, Trained
+from pathsearch.run.settings import Asked
+from pathsearch.run.shared import Shared, adopt, of_file, shared
+from pathsearch.run.shelf import shelf
 from pathsearch.run.stop import Stop
 from pathsearch.run.versions import writer
 from pathsearch.search import State, Step, moving_pivots, refuse_random, search
@@ -75,9 +76,13 @@ class _Session:
         self.outside: Outside = {}
         self.minima: list[dict[str, Any]] = []  # those that the path joins
         self.writers: list[dict[str, Any]] = []  # this process is the last of them
+        self.shared = Shared()  # by all points of the path
         self.own: dict[str, dict[str, Any]] = {}  # what endpoints brought that they do not share, by side
         self.last: State | None = None  # of the search, once that is over
-        self.chain: list[Any] = []
+        self.guess: list[Brought] = []  # what the search begins with
+        self.used: dict[str, Minimum] = {}  # in it
+        self.ready: aligning.Ready | None = None
+        self.aligned = aligning.Aligned()
         self.points: measure.Known = {}  # measured so far
         self.reached = (0, 0)  # steps, points: what a loss of vectors may undo, not for ever
         self.saved = self.paced = time.monotonic()
@@ -91,22 +96,30 @@ class _Session:
         settings, folder = self.settings, self.config_folder
         size = placement.size(settings, folder)
         self.place = placement.placed(settings, size)
-        # the coordinator of a cluster needs no GPU: it sees vectors only at a checkpoint, one at a time
-        device = self.place.device if self.place.holder == "serial" else "cpu"
-        recipe = Recipe(settings, size, device, folder.resolve(), Path.cwd())
-        self.objective = recipe.open()
+        recipe = Recipe(settings, size, self.place.device, folder.resolve(), Path.cwd())
+        holder = settings.holder.at(self.place.holder, self.place.device)
+        with ExitStack() as stack:
+            self.objective = coordinator.opened(recipe, holder, self.stop, stack)
+            self._prepare(kept)
+            elsewhere = replace(recipe, shared=self.shared).elsewhere
+            self.holder = stack.enter_context(closing(opened(holder, self.objective, elsewhere, self.watcher.log)))
+            return self._persist()
+
+    def _prepare(self, kept: storage.Run | None) -> None:
+        """Have the objective ready to begin, or to go on from what is kept."""
+        settings = self.settings
         self.stages = settings.method.stages(settings.optimizer, settings.steps, settings.tolerance)
         refuse_random(self.stages, self.objective.stochastic)
+        if settings.until is not None:
+            until.column(settings.until, self.objective.metrics)
         if kept is None:
             self._first_guess()
         else:
             if kept.groups["parameters"]["name"].tolist() != [name for name, _ in self.objective.table]:
                 raise PathsearchError(f"{self.file} holds a path of other parameters: name another folder with --out")
-            endpoints.adopt_buffers(storage.read_buffers(self.file), str(self.file), self.objective)
-        elsewhere = replace(recipe, device=self.place.device, buffers=keeping.shared(self.objective))
-        holder = settings.holder.at(self.place.holder, self.place.device)
-        with closing(opened(holder, self.objective, elsewhere.elsewhere, self.watcher.log)) as self.holder:
-            return self._persist()
+            with storage.stored(self.file) as stored:
+                adopt(of_file(stored), str(self.file), self.objective)
+        self.shared = shared(self.objective)
 
     def _persist(self) -> storage.Run:
         """Search and measure; where vectors are lost, go on from the last checkpoint as long as that gets further."""
@@ -140,17 +153,49 @@ class _Session:
     def _first_guess(self) -> None:
         """Read what the endpoints bring, all that the run will ever need of them."""
         self.outside = outside(self.config, self.config_folder)
-        points, used = _first_guess(self.settings, self.objective, self.config_folder, self.train)
+
+        def trained() -> dict[str, Minimum]:
+            # a network that cannot be understood is not to be trained for hours first
+            self._look_at_symmetries()
+            return self.train()
+
+        points, self.used = endpoints.first_guess(self.settings, self.objective, self.config_folder, trained)
         ends = {"start": points[0], "end": points[-1]}
-        self.minima = [written(side, minimum, ends[side].weights) for side, minimum in used.items()]
-        self.own = {side: point.buffers for side, point in ends.items() if point.buffers}
-        # a line is not bent
-        self.chain = [point.weights for point in (points if self.stages else (points[0], points[-1]))]
+        self.minima = [written(side, minimum, ends[side].weights) for side, minimum in self.used.items()]
+        self.guess = points if self.stages else [points[0], points[-1]]  # a line is not bent
+
+    def _look_at_symmetries(self) -> None:
+        how = self.settings.endpoints.align if self.settings.endpoints else NotAligned()
+        if not isinstance(how, NotAligned) and isinstance(self.objective, NetworkObjective):
+            self.ready = aligning.ready(self.objective, how, self._begin_to)
+
+    def _align(self, points: list[Brought]) -> list[Brought]:
+        """The same points, aligned where that is asked for."""
+        if self.ready is None or not isinstance(self.objective, NetworkObjective):
+            return points
+        telling = aligning.Telling(self._begin_to, self.watcher.log, self.watcher.phase, self._tick_before)
+        ready, weights = self.ready, {"start": points[0].weights, "end": points[-1].weights}
+        with shelf(self.used, weights, self.settings, ready.symmetries, self.watcher.log, self.stop) as place:
+            points, self.aligned = aligning.aligned(ready, points, self.objective, self.holder, telling, place)
+        self.ready = None
+        return points
+
+    def _begin_to(self, what: str) -> None:
+        """A stretch of work begins before anything is kept."""
+        self.watcher.phase(what, 1)
+        self._tick_before(0)
+
+    def _tick_before(self, count: int) -> None:
+        self.watcher.tick(count)
+        self.stop.due(0.0)
+        self._raise_if_stopped("aligning")
 
     def _begin(self) -> State:
-        if not self.chain:
+        if not self.guess:
             self._first_guess()
-        chain, self.chain = self.chain, []  # the holder has it now
+        points, self.guess = self._align(self.guess), []  # the holder has it then
+        self.own = {side: each.buffers for side, each in (("start", points[0]), ("end", points[-1])) if each.buffers}
+        chain = [each.weights for each in points]
         self.holder.load(chain, [], {})
         self._settle_gradients()
         self.summary["device"] = self.holder.devices()
@@ -169,9 +214,9 @@ class _Session:
                 state, self.last = self.last, None
             rows, _ = self._moving(state)
             self.holder.load(kept.weights, rows, kept.states if rows else {})
-        self.history = before(state, run.groups["history"])
+        self.history = before(state, run.groups["history"], run.groups.get("looks", {}))
         self.summary, self.outside, self.minima = run.summary, run.outside, run.minima
-        self.own = run.under("endpoints")
+        self.own, self.aligned = run.under("endpoints"), aligning.Aligned(run.alignment, run.under("alignment"))
         self.writers = self.writers or [*run.writers, writer(self.holder.devices())]
         self._settle_gradients()
         if not more:  # else they are of another path
@@ -180,6 +225,7 @@ class _Session:
         if self.stages and run.summary["steps"][-1] < self.stages[-1].steps:
             self.summary.setdefault("extended", run.summary["steps"][-1])
         if changed := past.rates(run, self.settings):
+            self.summary.setdefault("rates", []).append([state.moves, self.stages[-1].steps])
             self.watcher.log(changed)
         self.watcher.log(f"continues after {state.moves} steps, from {self.file}, {self._where()}")
         begun, here = self.summary.setdefault("device", self.holder.devices()), self.holder.devices()
@@ -201,6 +247,8 @@ class _Session:
 
     def _search(self, state: State) -> State:
         step = None
+        if state.stage < len(self.stages):
+            self.summary.pop("reached", None)  # of a goal that it goes beyond
         self.paced = time.monotonic()
         for step in self._steps(state):
             # a stage's first step too: what went before is not to be lost
@@ -209,14 +257,33 @@ class _Session:
                 # before the row of this step is added: a run that continues from here takes the step again
                 self._save(step.state, "running")
             self._raise_if_stopped(f"step {step.state.step} of {step.stage.name}")
+            enough = self._look(step)
             self.history.add(step)
             self.watcher.step(step)
             self.reached = max(self.reached, (step.state.moves, 0))
+            if enough:
+                break
         if step is not None:
-            state = step.stage_done()
+            state = replace(step.stage_done(), stage=len(self.stages))  # a goal ends all stages
+            if (goal := self.settings.until) is not None and self.history.looks:
+                metric, enough = until.column(goal, self.objective.metrics), "reached" in self.summary
+                self.watcher.log(until.outcome(goal, metric, self.history.looks[-1], enough))
             self.last = step.state
             self._save(state, "running")
         return state
+
+    def _look(self, step: Step) -> bool:
+        """Look whether the path is good enough, where it is time to; whether it is."""
+        goal = self.settings.until
+        if goal is None or not until.due(goal, step, len(self.stages)):
+            return False
+        at, metric = step.state, until.column(goal, self.objective.metrics)
+        heed = partial(self._heed, at, f"the look at step {at.moves}")
+        points, barriers = until.look(goal, self.holder, self.objective, self.settings.method.curve, at, heed)
+        self.history.look(step, points, barriers)
+        if found := until.reached(goal, metric, step, barriers):
+            self.summary["reached"] = found
+        return bool(found)
 
     def _steps(self, state: State) -> Iterator[Step]:
         """The search; an error that ends it says where its last state is kept."""
@@ -229,9 +296,9 @@ class _Session:
 
     def _raise_if_stopped(self, where: str) -> None:
         if self.stop.number is not None:
+            kept = f"kept in {self.file}" if self.file.exists() else "nothing was kept yet"
             raise Interrupted(
-                f"stopped by {self.stop.reason} at {where}: kept in {self.file}; "
-                "run the same command again to continue",
+                f"stopped by {self.stop.reason} at {where}: {kept}; run the same command again to continue",
                 self.stop.number,
             )
 
@@ -250,11 +317,15 @@ class _Session:
 
     def _tick(self, state: State, count: int) -> None:
         self.watcher.tick(count)
-        self._pass_on()
         self.reached = max(self.reached, (self.reached[0], len(self.points)))
+        self._heed(state, "measuring")
+
+    def _heed(self, state: State, where: str) -> None:
+        """Between two points that are measured: pass on remarks, keep what there is, stop, each if it is time to."""
+        self._pass_on()
         if self._pause():
             self._save(state, "running")
-        self._raise_if_stopped("measuring")
+        self._raise_if_stopped(where)
 
     def _measure(self, state: State) -> None:
         if isinstance(self.settings.method, Train):
@@ -290,13 +361,7 @@ class _Session:
             if figures:  # else it comes last, and is kept with the rest
                 self._save(state, "running")
         self.summary["chord"] = float(np.sqrt(products[-1, -1]))
-        self.summary["disagreement"] = measure.disagreement(self.holder, state.pivots)
-        rows = {"start": 0, "end": state.pivots - 1}
-        # endpoints that came with running statistics of their own, measured with these
-        picked = {side: np.eye(state.pivots)[[row]] for side, row in rows.items()}
-        self.summary["as_loaded"] = {
-            side: self.holder.ask("measure_with", picked[side], own)[0] for side, own in self.own.items()
-        }
+        self.summary |= measuring.ends(self.holder, state.pivots, self.own)
 
     def _save(self, state: State, status: str) -> None:
         rows, names = self._moving(state)
@@ -307,6 +372,7 @@ class _Session:
             last=asdict(self.last) if self.last else {},
             summary={
                 **self.summary,
+                **measuring.described(self.objective),
                 "stages": [stage.name for stage in self.stages],
                 "steps": [stage.steps for stage in self.stages],
             },
@@ -319,45 +385,20 @@ class _Session:
             moving=rows,
             optimizer=keeping.states(self.objective, self.holder, rows, names),
             tensors=self.objective.table,
-            buffers=keeping.shared(self.objective),
+            buffers=self.shared.brought,
+            made=self.shared.made,
             history=self.history.arrays(),
+            looks=self.history.look_arrays(),
             measured=measure.kept_points(self.points, state.pivots) if self.points else {},
             endpoints=self.own,
+            alignment=self.aligned.said,
+            aligned=self.aligned.arrays,
             profiles=self.profiles,
         )
         begun = time.monotonic()
         storage.write(self.file, kept)
         self.saved = self.paced = time.monotonic()
         self.saving = max(self.saving, self.saved - begun)
-
-
-def _first_guess(
-    settings: RunSettings, objective: Objective, folder: Path, train: Minima
-) -> tuple[list[Brought], dict[str, Minimum]]:
-    """The chain [start, …, end] that the search begins with, and the minima in it; a minimum begins with its untrained
-    network.
-    """
-    if isinstance(settings.method, Train) and isinstance(objective, NetworkObjective):
-        return [Brought(objective.initial(settings.method.seed).cpu().numpy())], {}
-    points = settings.endpoints
-    if points is None:
-        surface = SURFACES[settings.objective.name]
-        return [Brought(np.array(point)) for point in (surface.start, *surface.through, surface.end)], {}
-    sides = [("start", points.start), *(("through", point) for point in points.through), ("end", points.end)]
-    # what is given comes first: an error in it is not to follow hours of training
-    found = {
-        n: endpoints.brought(point, side, objective, folder)
-        for n, (side, point) in enumerate(sides)
-        if not isinstance(point, Trained)
-    }
-    used = train()
-    for n, (side, point) in enumerate(sides):
-        if isinstance(point, Trained):
-            found[n] = endpoints.of_minimum(used[side].folder, side, objective)
-    chain = [found[n] for n in range(len(sides))]
-    if np.array_equal(chain[0].weights, chain[-1].weights):
-        raise PathsearchError("the endpoints are identical: give two different minima")
-    return chain, used
 
 
 @contextmanager

@@ -6,12 +6,14 @@ from typing import Annotated, Any, Literal, Union
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationError, model_validator
 
+from pathsearch.alignment.settings import Align, NotAligned
 from pathsearch.holders.settings import HolderSettings
 from pathsearch.methods import AnyMethod, Curve, Train
-from pathsearch.objectives import NetworkSettings, ObjectiveSettings
+from pathsearch.objectives import Measured, NetworkSettings, ObjectiveSettings
+from pathsearch.objectives.tasks import columns, metrics_of
 from pathsearch.optimizers import DETERMINISTIC, Adam, Optimizer, Sgd
 from pathsearch.refusals import refused
-from pathsearch.settings import Settings, named
+from pathsearch.settings import Settings, named, one_of
 
 
 class Training(Settings):
@@ -67,9 +69,12 @@ class Endpoints(Settings):
     start: End = Field(description="weights, a file (.npy, state_dict, path.h5), a pivot of a run, or a training")
     end: End = Field(description="as start")
     through: list[Point] = Field(default_factory=list, description="weights, files or pivots of runs, in their order")
+    align: Align = Field(
+        NotAligned(), description="how the hidden units of end and through are permuted towards those of start"
+    )
 
 
-class Measurement(Settings):
+class Measurement(Measured):
     """How the path and the straight line are measured."""
 
     points: int = Field(61, ge=3, description="points along each, at least; the pivots are among them")
@@ -77,6 +82,22 @@ class Measurement(Settings):
         None, gt=0, description="how well the saddle is to be known; default: a thousandth of the loss's range"
     )
     plane: int = Field(25, ge=0, description="side of the grid of losses around the path; 0 for none")
+
+
+class Until(Settings):
+    """A goal that ends the search: from time to time the path is measured, at fixed points on a part of the data."""
+
+    barrier: float = Field(ge=0, description="a path whose measured barrier is at most this is good enough")
+    metric: str | None = Field(
+        None, description="whose barrier, as test_error; default: train_loss, of a function loss"
+    )
+    every: int = Field(
+        200, ge=1, description="steps from one look to the next; the first is at step 0, the last at the end"
+    )
+    points: int = Field(13, ge=3, description="along the path in each look, at least; the pivots are among them")
+    examples: int | None = Field(
+        500, ge=2, description="of each set in a look, a fixed choice of those that are measured; null: all of these"
+    )
 
 
 class Checkpoints(Settings):
@@ -103,6 +124,7 @@ class RunSettings(Settings):
         gt=0,
         description="largest projected force norm at which the search is done; default: 1e-2, none for a network",
     )
+    until: Until | None = Field(None, description="a barrier at which the search ends before its steps are used up")
     seed: int = Field(0, description="of the search's mini-batches and of all else that it draws")
     measure: Measurement = Field(Measurement(), description="what is measured of the path found")
     checkpoint: Checkpoints = Field(Checkpoints(), description="when path.h5 is written")
@@ -130,13 +152,26 @@ class RunSettings(Settings):
             for side in ("start", "end"):
                 if isinstance(getattr(self.endpoints, side), Trained):
                     raise ValueError(f"endpoints.{side}: only a network can be trained from a seed")
+            if self.endpoints.align != NotAligned():
+                raise ValueError("endpoints.align: only a network has hidden units that can be permuted")
         if self.endpoints is not None and self.endpoints.through and self.method.name == "linear":
             raise ValueError("endpoints.through: the straight line of method linear passes no other points")
+        if self.until is not None:
+            self._ends_early(self.until)
         try:
             self.method.stages(self.optimizer, self.steps, self.tolerance)
         except ValidationError as error:  # a cycle's changes do not fit the optimiser
             raise ValueError(f"method.cycles: {refused(error, type(self.optimizer), 'optimizer')}") from error
         return self
+
+    def _ends_early(self, until: Until) -> None:
+        if self.method.name in ("linear", "train"):
+            raise ValueError(f"until: method {self.method.name} searches no path, leave it out")
+        known: tuple[str, ...] = ("loss",)
+        if isinstance(self.objective, NetworkSettings):
+            known = columns(metrics_of(self.objective.loss, self.objective.metrics))
+        if until.metric is not None and until.metric not in known:
+            raise ValueError(f"until.metric: no {one_of(until.metric, known)}")
 
     def _trains(self) -> None:
         if not isinstance(self.objective, NetworkSettings):

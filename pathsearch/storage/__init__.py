@@ -1,7 +1,7 @@
 """The file a run is kept in."""
 
 from pathsearch.atomic import sweep
-from pathsearch.storage.layout import Arrays, Kept, Rows
+from pathsearch.storage.layout import Arrays, Kept, Made, Rows
 from pathsearch.storage.reader import Run, Stored, is_run, read, read_buffers, read_vectors, stored
 from pathsearch.storage.seal import FORMAT_VERSION
 from pathsearch.storage.writer import write
@@ -10,6 +10,7 @@ __all__ = [
     "FORMAT_VERSION",
     "Arrays",
     "Kept",
+    "Made",
     "Rows",
     "Run",
     "Stored",

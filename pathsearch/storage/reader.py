@@ -16,7 +16,7 @@ from pathsearch.atomic import reason
 from pathsearch.errors import PathsearchError, one_line
 from pathsearch.files import expanded
 from pathsearch.storage import version1
-from pathsearch.storage.layout import TEXTS, Arrays, Attributes
+from pathsearch.storage.layout import LATER, TEXTS, Arrays, Attributes, Made, made_in
 from pathsearch.storage.seal import DAMAGED, FORMAT, FORMAT_VERSION, begins, checked, hdf5
 
 
@@ -28,9 +28,15 @@ class Run(Attributes):
     shape: tuple[int, int]
     """(pivots, parameters)"""
     groups: dict[str, Arrays]
-    """Arrays of `history`, `parameters`, and whatever of `measured`, `endpoints/…` and `profiles/…` there is."""
+    """Arrays of `history`, `parameters`, and whatever there is of `made`, `looks`, `measured`, `alignment/…`,
+    `endpoints/…` and `profiles/…`."""
     halted: str = ""
     """Why it cannot go on; empty where it can."""
+
+    @property
+    def made(self) -> tuple[Made, ...]:
+        """What all points share as the network's constructor makes it."""
+        return made_in(self.groups["made"]) if "made" in self.groups else ()
 
     @property
     def versions(self) -> dict[str, str]:
@@ -43,7 +49,7 @@ class Run(Attributes):
         return str(self.writers[-1]["origin"]) if self.writers else ""
 
     def under(self, name: str) -> dict[str, Arrays]:
-        """The groups in a group, `endpoints` or `profiles`, by their names in it."""
+        """The groups in a group, `alignment`, `endpoints` or `profiles`, by their names in it."""
         inside = {group.partition("/"): arrays for group, arrays in self.groups.items()}
         return {rest: arrays for (group, _, rest), arrays in inside.items() if group == name}
 
@@ -61,7 +67,8 @@ def read(where: str | Path) -> Run:
 
 def attributes(h5: h5py.File) -> dict[str, Any]:
     """The attributes of an open file of version 2."""
-    found = {each.name: str(h5.attrs[each.name]) for each in fields(Attributes)}
+    names = [each.name for each in fields(Attributes) if each.name in h5.attrs or each.name not in LATER]
+    found = {name: str(h5.attrs[name]) for name in names}
     return {name: value if name in TEXTS else json.loads(value) for name, value in found.items()}
 
 
@@ -71,8 +78,8 @@ def _run(file: Path, h5: h5py.File) -> Run:
         said, history, halted = version1.migrated(version1.attributes(h5.attrs), history)
     else:
         said = attributes(h5)
-    names = ["parameters"] + (["measured"] if "measured" in h5 else [])
-    names += [f"{group}/{name}" for group in ("endpoints", "profiles") for name in h5.get(group, {})]
+    names = ["parameters", *(name for name in ("made", "looks", "measured") if name in h5)]
+    names += [f"{group}/{name}" for group in ("alignment", "endpoints", "profiles") for name in h5.get(group, {})]
     groups = {"history": history, **{name: arrays(h5[name]) for name in names}}
     return Run(file=file, shape=h5["path/weights"].shape, groups=groups, halted=halted, **said)
 
@@ -106,7 +113,7 @@ class Stored:
     _tensors: h5py.Group
 
     def buffers(self) -> Arrays:
-        """What all points share and is no coordinate."""
+        """What all points share and is no coordinate, as far as the file has it."""
         with _readable(self.run.file):
             return arrays(self._tensors)
 
@@ -130,7 +137,7 @@ def read_vectors(where: str | Path) -> tuple[NDArray[Any], Arrays]:
 
 
 def read_buffers(where: str | Path) -> Arrays:
-    """What all points of a run share and is no coordinate."""
+    """What all points of a run share and is no coordinate, as far as the file has it."""
     with stored(where) as run:
         return run.buffers()
 

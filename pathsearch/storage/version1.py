@@ -27,7 +27,8 @@ def attributes(kept: Mapping[str, Any]) -> dict[str, Any]:
     writer = {"versions": known.pop("versions"), "origin": str(kept["origin"])}
     # all other methods of version 1 went along straight segments
     curve = "bezier" if known["config"]["method"]["name"] == "bezier" else "polygon"
-    return {"state": str(kept["state"]), **known, **more, "curve": curve, "minima": [], "writers": [writer]}
+    new = {"curve": curve, "minima": [], "writers": [writer], "alignment": {}}
+    return {"state": str(kept["state"]), **known, **more, **new}
 
 
 def migrated(old: dict[str, Any], history: Arrays) -> tuple[dict[str, Any], Arrays, str]:

@@ -126,6 +126,8 @@ def test_commands_that_need_no_torch_do_not_import_it(finished):
         ["options", "--schema"],
         ["show", "run"],
         ["show", "run", "--json"],
+        ["compare", "run"],
+        ["compare", "run", "--format", "csv"],
         ["jobs"],
         ["run", "digit"],
         ["run", "digits", "stepz=3"],
@@ -198,7 +200,7 @@ def test_configurations_are_printed_and_near_names_meant(monkeypatch, capsys, tm
     (tmp_path / "cifar.yaml").write_text("objective: circle\n")
     assert here(["configs", "moons"], monkeypatch, capsys)[1].startswith("# ")
     assert here(["configs", "cifar.yaml"], monkeypatch, capsys)[1] == "objective: circle\n"
-    for name, says in (("digit", "no built-in configuration 'digit' (did you mean 'digits'?): there are"),):
+    for name, says in (("digit", "no built-in configuration 'digit' (did you mean 'digits'?)"),):
         for asked in (["configs", name], ["run", name]):
             assert says in here(asked, monkeypatch, capsys)[2]
     assert (
@@ -207,7 +209,9 @@ def test_configurations_are_printed_and_near_names_meant(monkeypatch, capsys, tm
     )
 
 
-@pytest.mark.parametrize("name", ["run", "show", "plot", "configs", "options", "bench", "submit", "jobs", "logs"])
+@pytest.mark.parametrize(
+    "name", ["run", "show", "compare", "plot", "configs", "options", "bench", "submit", "jobs", "logs"]
+)
 def test_help_of_every_command(name, monkeypatch, capsys):
     for flag in ("-h", "--help"):
         status, out, _ = here([name, flag], monkeypatch, capsys)

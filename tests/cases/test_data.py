@@ -31,15 +31,11 @@ device: cpu
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """An empty working folder; modules of earlier tests are forgotten."""
+    """An empty working folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(sys, "path", list(sys.path))
-    known = set(sys.modules)
-    yield tmp_path
-    for name in set(sys.modules) - known:
-        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
-            del sys.modules[name]
+    return tmp_path
 
 
 def opened(*overrides: str, file: str = "run.yaml") -> NetworkObjective:
@@ -348,7 +344,7 @@ def test_case_23_cache(kind, folder):
     torch.testing.assert_close(Folder(root="pics").load().train.inputs, wanted)
     if kind != "folder":  # the next run has it again
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("pathsearch.objectives.data.pictures.decoded", None)
+            patch.setattr("pathsearch.objectives.data.pictures.Pictures.decoded", None)
             torch.testing.assert_close(Folder(root="pics").load().train.inputs, wanted)
 
 

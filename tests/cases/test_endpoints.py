@@ -1,6 +1,5 @@
 """Files of weights as people have them: each of these was once refused, misread, or read too late."""
 
-import sys
 from functools import cache
 from pathlib import Path
 
@@ -49,7 +48,6 @@ def net(tmp_path, monkeypatch):
     (tmp_path / "run.yaml").write_text(CONFIG)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "net", raising=False)
     import net
 
     return net

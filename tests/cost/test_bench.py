@@ -1,12 +1,13 @@
 """What `bench` measures, and that it does so on machines without Ray."""
 
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
 import yaml
 
-from pathsearch.cost import actors, coordination, evaluators, memory
+from pathsearch.cost import actors, coordination, evaluators, gpt, memory, network
 from pathsearch.cost.evaluators import Timed, advised, table_of, timed
 from pathsearch.cost.network import bench
 from pathsearch.errors import PathsearchError
@@ -47,6 +48,21 @@ def test_steps_are_timed_as_they_would_be_taken(no_ray, tmp_path, monkeypatch):
     found = bench(settings(gradients="vmap"), tmp_path, [], 1)
     assert found.gradients == "vmap"
     assert 0 < found.gradient_seconds < found.step_seconds
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_bare_loop_takes_the_same_pieces_in_the_same_precision(precision):
+    options = {"name": "network", "model": "mlp", "data": "digits", "batch": 50, "micro_batch": 20}
+    objective = NetworkSettings.model_validate({**options, "precision": precision}).open(None, torch.device("cpu"))
+    loss, seen = objective.task.loss, []
+
+    def counted(model, batch):
+        seen.append((len(batch[1]), torch.is_autocast_enabled("cpu")))
+        return loss(model, batch)
+
+    objective.task = replace(objective.task, loss=counted)
+    assert network._bare_loop(objective)() > 0
+    assert seen == [(size, precision == "bfloat16") for size in (17, 17, 16)]
 
 
 def test_actors_share_the_cores_this_process_may_use(monkeypatch):
@@ -90,3 +106,43 @@ def test_memory_is_over_that_of_the_vectors(monkeypatch):
     monkeypatch.setattr(memory, "_peak_of", lambda case, parameters: peaks[parameters])
     assert memory.ratio("re-spaced, adam", 10) == 2.0
     assert memory.peak() > 1 << 20
+
+
+SMALL_GPT = {"VOCABULARY": 11, "POSITIONS": 8, "LAYERS": 1, "HEADS": 2, "WIDTH": 4, "CONTEXT": 5}
+
+
+@pytest.fixture
+def small_gpt(monkeypatch):
+    for name, value in SMALL_GPT.items():
+        monkeypatch.setattr(gpt, name, value)
+
+
+def test_the_gpt_has_gpt2s_size():
+    assert gpt.size() == 124_439_808
+
+
+@pytest.mark.usefixtures("small_gpt")
+def test_the_gpt_sees_no_later_token():
+    torch.manual_seed(0)
+    model, ids = gpt.Gpt(), gpt.tokens()[:1]
+    later = ids.clone()
+    later[:, 3:] = (later[:, 3:] + 1) % gpt.VOCABULARY
+    same = torch.isclose(model(ids), model(later)).all(dim=-1)[0].tolist()
+    assert same == [True, True, True, False, False, False]
+
+
+@pytest.mark.usefixtures("small_gpt")
+@pytest.mark.parametrize("case", memory.GPT)
+def test_memory_runs_a_gpts_band_and_the_bare_model(case, monkeypatch):
+    steps, search = [], memory.search
+    monkeypatch.setattr(memory, "search", lambda *given: (steps.append(step) or step for step in search(*given)))
+    memory.GPT[case]()
+    assert [step.state.moves for step in steps] == ([0, 1] if case == "gpt" else [])
+    assert all(len(step.losses) == 5 for step in steps)
+
+
+def test_a_gpts_memory_is_what_exceeds_a_pass_of_the_bare_model(monkeypatch):
+    monkeypatch.setattr(gpt, "size", lambda: 10)
+    peaks = {"bare gpt": 1000, "gpt": 1000 + 2 * (5 + 3 + 3) * 10 * 4}
+    monkeypatch.setattr(memory, "_peak_of", lambda case, parameters: peaks[case])
+    assert memory.gpt_ratio() == 2.0

@@ -134,6 +134,29 @@ def test_summary_names_barriers_apart():
     assert found["barrier_over_mean"] == 3.0
     assert found["mean"] == 3.5
     assert found["mean_arc"] == pytest.approx((3 * 3 + 1 * 4) / 4)
+    assert (found["t_max"], found["t_min"]) == (0.5, 0.0)
+
+
+def test_where_higher_is_better_the_lowest_value_is_the_barrier():
+    values, t = np.array([7.0, 2.0, 9.0, 4.0]), np.linspace(0.0, 1.0, 4)
+    found = profiles.summary(values, t, t, higher=True)
+    assert (found["barrier"], found["barrier_over_mean"]) == (2.0, 3.5)
+    assert (found["max"], found["min"], found["t_min"]) == (9.0, 2.0, t[1])
+
+
+def test_barriers_over_the_interpolation_and_at_the_midpoint():
+    """By hand: the ends are joined by 1, 2.5, 4, 7, so that 5 at t = 1/4 stands out by 2.5, and 6 at 1/2 by 2."""
+    values, t = np.array([1.0, 5.0, 6.0, 7.0]), np.array([0.0, 0.25, 0.5, 1.0])
+    found = profiles.summary(values, t, t)
+    assert (found["barrier"], found["barrier_over_mean"]) == (0.0, 3.0)
+    assert (found["barrier_over_interpolation"], found["midpoint_over_mean"]) == (2.5, 2.0)
+    fallen = profiles.summary(-values, t, t, higher=True)
+    for name in ("barrier", "barrier_over_mean", "barrier_over_interpolation", "midpoint_over_mean"):
+        assert fallen[name] == found[name]
+    # nothing is measured at t = 1/2: half way between 2 and 4, above the mean 0.5 of the ends
+    assert profiles.midpoint_over_mean(np.array([0.0, 2.0, 4.0, 1.0]), np.array([0.0, 0.4, 0.6, 1.0])) == 2.5
+    # a path that only sags is at its highest, relative to the interpolation, at its ends
+    assert profiles.over_interpolation(np.array([1.0, 0.0, 3.0]), np.array([0.0, 0.5, 1.0])) == 0.0
 
 
 def test_capping_shortens_only_what_is_too_long(rng):

@@ -9,10 +9,11 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils import parametrizations, prune
 
+from pathsearch.objectives import LossSettings
 from pathsearch.objectives.data import Data, Split
 from pathsearch.objectives.models import MODELS
 from pathsearch.objectives.network import NetworkObjective
-from pathsearch.objectives.tasks import TASKS
+from pathsearch.objectives.tasks import task
 
 CPU = torch.device("cpu")
 
@@ -20,14 +21,16 @@ CPU = torch.device("cpu")
 def images(n=70, classes=4, seed=0, side=8):
     generator = torch.Generator().manual_seed(seed)
     pixels = torch.randint(0, 256, (n, 3, side, side), generator=generator, dtype=torch.uint8)
-    return Split(pixels, torch.randint(0, classes, (n,), generator=generator))
+    return Split((pixels, torch.randint(0, classes, (n,), generator=generator)))
 
 
 DATA = Data(images(), images(33, seed=1), 4)
 
 
-def objective(make, data=DATA, loss="cross_entropy", batch=None, augment=False, decay=0.0, dtype=torch.float64):
-    return NetworkObjective(make, data, TASKS[loss], batch, augment, decay, dtype, CPU)
+def objective(make, data=DATA, loss="cross_entropy", batch=None, augment=False, decay=0.0, dtype=torch.float64, **more):
+    name, metrics = loss if isinstance(loss, str) else "given:loss", more.pop("metrics", None)
+    options = LossSettings(loss=name, batch=batch, weight_decay=decay, dtype=str(dtype).removeprefix("torch."), **more)
+    return NetworkObjective(make, data, task(loss, metrics, None), options, CPU, augment)
 
 
 def scaled(split, by=DATA.train):

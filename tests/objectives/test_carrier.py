@@ -63,7 +63,7 @@ def test_inputs_of_ones_own_network_are_contiguous_cropped_or_not():
 
 
 def test_a_data_set_that_is_handed_over_as_it_is_is_not_written_to():
-    train, test = (Split(split.inputs.double(), split.targets) for split in (DATA.train, DATA.test))
+    train, test = (Split((split.inputs.double(), split.targets)) for split in (DATA.train, DATA.test))
     data = Data(train, test, 4, standardise=False)
     before = data.train.inputs.clone()
     found = objective(lambda: networks.Edited("after"), data)

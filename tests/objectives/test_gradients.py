@@ -67,9 +67,9 @@ def test_no_clock_decides():
 
 def test_what_is_compiled_is_compiled_before_the_first_step(monkeypatch):
     objective, asked = network(), []
-    mean_loss = objective._mean_loss
+    counted = objective._counted
     monkeypatch.setattr(torch, "compile", lambda function, **options: asked.append(options) or function)
-    monkeypatch.setattr(objective, "_mean_loss", lambda *given: asked.append(len(given[2])) or mean_loss(*given))
+    monkeypatch.setattr(objective, "_counted", lambda *given: asked.append(len(given[2][0])) or counted(*given))
     prepared(objective, "compiled")
     options = [each for each in asked if isinstance(each, dict)]
     assert options == [{"mode": "reduce-overhead", "dynamic": False}]

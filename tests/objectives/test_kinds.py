@@ -21,7 +21,7 @@ REFUSED = {
     "own generator": (lambda: networks.Drawing("own"), "gives another output when it is called again"),
     "all frozen": (lambda: layers().requires_grad_(False), "no parameters that are trained"),
     "no average": (lambda: layers(Largest()), "changed by training in a way that cannot be worked out"),
-    "two outputs": (lambda: Auxiliary(), "in training mode the network must return a tensor, it returned tuple"),
+    "two outputs": (lambda: Auxiliary(), "the network must return a tensor of real numbers, it returned a tuple of 2"),
     "complex": (lambda: Complex(), "parameter 'weight' is complex"),
 }
 

@@ -92,3 +92,64 @@ def test_draws_follow_from_seed_and_step_whichever_generator_they_are_from(by):
     assert len(set(losses)) == 3
     assert found.measure(weights) == measured
     np.testing.assert_array_equal(found.predictions(weights), seen)
+
+
+def test_pieces_of_a_mini_batch_make_up_its_loss_and_gradient():
+    whole, parts = (objective(lambda: cnn(False), decay=0.1, batch=20, micro_batch=most) for most in (None, 7))
+    weights = whole.initial(0)
+    wanted, its_gradient = whole.loss_and_gradient(weights, KEY)
+    loss, gradient = parts.loss_and_gradient(weights, KEY)
+    assert float(loss) == pytest.approx(float(wanted), rel=1e-12)
+    assert float(parts.loss(weights, KEY)) == pytest.approx(float(wanted), rel=1e-12)
+    torch.testing.assert_close(gradient, its_gradient, rtol=1e-9, atol=1e-12)
+    losses, gradients = parts.losses_and_gradients(torch.stack([weights, weights]), KEY)
+    torch.testing.assert_close(losses, torch.stack([wanted] * 2), rtol=1e-10, atol=0)
+    torch.testing.assert_close(gradients, torch.stack([its_gradient] * 2), rtol=1e-7, atol=1e-10)
+
+
+def test_batch_norm_has_the_statistics_of_each_piece_as_in_a_plain_loop():
+    found = objective(cnn, micro_batch=30)
+    weights = found.initial(0)
+    module = cnn().double().train()
+    nn.utils.vector_to_parameters(weights, module.parameters())
+    sums = [
+        F.cross_entropy(module(x), y, reduction="sum")
+        for x, y in zip(scaled(DATA.train).tensor_split(3), DATA.train.targets.tensor_split(3))
+    ]
+    wanted = sum(sums) / 70
+    wanted.backward()
+    loss, gradient = found.loss_and_gradient(weights, KEY)
+    assert float(loss) == pytest.approx(wanted.item(), rel=1e-12)
+    flat = torch.cat([p.grad.reshape(-1) for p in module.parameters()])
+    np.testing.assert_allclose(gradient, flat, rtol=1e-9, atol=1e-12)
+
+
+def test_what_is_frozen_is_not_copied_unless_a_pass_writes_to_it():
+    for make, kept in ((networks.Backbone, True), (networks.Fused, False)):
+        found = objective(make)
+        name = next(iter(found.shared))
+        with found._carrier.holding(found.initial(0), found.state):
+            held = dict(found.module.named_parameters())[name]
+            assert (held.data_ptr() == found.state[name].data_ptr()) == kept
+
+
+def test_autocast_is_around_the_network_and_nothing_else():
+    seen = []
+
+    def loss(model, batch):
+        outputs = model(batch[0])
+        seen.append((outputs.dtype, torch.is_autocast_enabled("cpu")))
+        return F.cross_entropy(outputs, batch[1], reduction="sum"), len(batch[1])
+
+    both = ("float32", "bfloat16")
+    plain, low = (objective(cnn, loss=loss, dtype=torch.float32, precision=each) for each in both)
+    weights = plain.initial(0)
+    wanted, its_gradient = plain.loss_and_gradient(weights, KEY)
+    assert seen[-1] == (torch.float32, False)
+    del seen[:]
+    loss, gradient = low.loss_and_gradient(weights, KEY)
+    assert seen == [(torch.float32, True)]
+    assert gradient.dtype == torch.float32
+    assert float(loss) != float(wanted)
+    assert float(loss) == pytest.approx(float(wanted), rel=0.02)
+    assert float(F.cosine_similarity(gradient, its_gradient, dim=0)) > 0.99

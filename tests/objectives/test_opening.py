@@ -25,7 +25,7 @@ def test_a_users_module_does_not_have_the_last_word_on_precision(tmp_path):
     objective = CallableSettings.model_validate(settings).open(2, CPU, tmp_path)
     assert not torch.backends.cudnn.allow_tf32
     assert not torch.backends.cuda.matmul.allow_tf32
-    assert objective.precision == "float32"
+    assert objective.arithmetic == ("float32", False)
 
 
 @pytest.mark.parametrize("name", SURFACES)

@@ -137,3 +137,14 @@ def test_a_weight_vector_is_its_parameters_one_after_another():
         for part, each in zip(layout.parts(vectors), wanted, strict=True):
             torch.testing.assert_close(part, each, rtol=0, atol=0)
             assert part.untyped_storage().data_ptr() == vectors.untyped_storage().data_ptr()  # it is a view
+
+
+def test_patterns_say_which_parameters_are_coordinates_tied_ones_by_any_name():
+    found = objective(Odd, parameters=["second.w*", "head.*"])
+    assert found.names == ["first.weight", "head.weight", "head.bias"]
+    assert {"first.bias", "second.bias", "unused"} <= set(found.shared)
+    weights = found.initial(0)
+    loss, gradient = found.loss_and_gradient(weights, Key(0, 0))
+    assert (loss.ndim, gradient.shape) == (0, (192 * 192 + 4 * 192 + 4,))
+    with pytest.raises(PathsearchError, match=r"objective.parameters: 'tail\.\*' fits no parameter .* it has 'unused'"):
+        objective(Odd, parameters=["head.*", "tail.*"])

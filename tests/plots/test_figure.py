@@ -5,13 +5,17 @@ import re
 
 import numpy as np
 import pytest
+from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import PathCollection
+from matplotlib.image import imread
+from matplotlib.legend import Legend
+from matplotlib.text import Text
 
-from pathsearch import plots, report
+from pathsearch import plots
 from pathsearch.cli import main
 from pathsearch.errors import PathsearchError
 from pathsearch.plots.figure import formats, picture
+from pathsearch.plots.style import STYLE
 
 
 def with_group(run, name, **arrays):
@@ -29,14 +33,49 @@ def unfinished(run, *gone):
     return dataclasses.replace(run, state="running")
 
 
+METRICS = {
+    "top5": {"share": True, "higher": True},
+    "perplexity": {},
+    "error": {"share": True},
+    "much_too_long_" * 4: {},
+    "plane": {},
+}
+
+
+def with_metrics(run, names=("top5", "perplexity"), scale=1.0, splits=("train", "test")):
+    """A run that measured more than the loss, by train, 0.5 to 0 along the path, and by test, the half of it."""
+    run = dataclasses.replace(run, summary={**run.summary, "described": {name: METRICS[name] for name in names}})
+    for group in ("profiles/path", "profiles/linear"):
+        values = 0.5 - 0.5 * run.groups[group]["t"]
+        halves = {"train": scale * values, "test": scale * values / 2}
+        run = with_group(run, group, **{f"{split}_{name}": halves[split] for name in names for split in splits})
+    return run
+
+
 def drawn(run, *names):
-    figure = picture(run, names)
-    FigureCanvasAgg(figure).draw()
+    with rc_context(STYLE):
+        figure = picture(run, names)
+        FigureCanvasAgg(figure).draw()
     return figure
 
 
-def titles(figure):
-    return [axes.get_title() for axes in figure.axes if axes.get_title()]
+def panels(figure):
+    """What the panels show, as their axes say; that of a plane its colour bar's."""
+    bars = [axes for axes in figure.axes if axes.get_label() == "<colorbar>"]
+    names = [("plane of " if axes in bars else "") + axes.get_ylabel() for axes in figure.axes]
+    return [name for name in names if name and "force" not in name]
+
+
+def texts(figure):
+    return [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+
+
+def entries(axes):
+    return zip(axes.get_legend().get_texts(), axes.get_legend().get_lines())
+
+
+def note(axes):
+    return axes.get_legend().get_title().get_text()
 
 
 STARTS = {
@@ -95,20 +134,22 @@ def test_a_long_name_that_fits_is_taken(blank, finished_run, tmp_path):
 
 
 def test_panels_can_be_chosen(finished_run):
-    assert titles(picture(finished_run, ["profile"])) == ["loss along the path"]
-    assert titles(picture(finished_run, ["convergence", "profile"])) == ["convergence", "loss along the path"]
-    assert len(titles(picture(finished_run))) == 3  # a surface has no error
+    assert panels(picture(finished_run, ["profile"])) == ["loss"]
+    assert panels(picture(finished_run, ["convergence", "profile"])) == ["highest loss", "loss"]
+    assert panels(picture(finished_run)) == ["loss", "plane of loss", "highest loss"]  # a surface has no error
 
 
 @pytest.mark.parametrize(
     ("change", "name", "why"),
     [
-        (lambda run: run, "convergense", "no panel 'convergense': there are profile, error, plane, convergence"),
-        (lambda run: run, "error", "objective has no classes; it has profile, plane, convergence"),
+        (lambda run: run, "convergense", "no panel 'convergense': there are profile, plane, convergence"),
+        (lambda run: run, "error", "no panel 'error': there are profile, plane, convergence"),
+        (lambda run: with_metrics(run), "error", "no panel 'error': there are profile, top5, perplexity, plane"),
+        (lambda run: with_metrics(run, ["error"], np.nan), "error", "no classes; it has profile, plane, convergence"),
         (lambda run: with_group(run, "profiles/plane"), "plane", "lie on one line"),
         (lambda run: without_plane(run), "plane", r"measure\.plane was 0"),
         (lambda run: unfinished(run, "plane", "shadow"), "plane", "not measured yet"),
-        (lambda run: unfinished(run, "plane", "shadow", "path", "linear"), "error", "not measured yet"),
+        (lambda run: unfinished(with_metrics(run), "plane", "shadow", "path", "linear"), "top5", "not measured yet"),
         (lambda run: one_point(run), "plane", "a single point"),
         (lambda run: with_group(run, "history", step=np.zeros(0)), "convergence", "nothing was searched"),
     ],
@@ -141,12 +182,13 @@ def test_the_commands_options(finished_run, tmp_path, monkeypatch, capsys):
 
 def test_an_unfinished_run_is_drawn_as_far_as_it_is(finished_run):
     figure = picture(unfinished(finished_run, "plane", "shadow", "linear", "path"))
-    assert titles(figure) == ["loss along the path, not measured yet", "convergence"]
+    assert panels(figure) == ["loss", "highest loss"]
+    assert figure.axes[0].get_legend().get_texts()[0].get_text() == "as the last step kept saw it, not measured yet"
     assert "interrupted" in figure.get_suptitle()
     (line,) = figure.axes[0].get_lines()
     np.testing.assert_array_equal(line.get_ydata(), finished_run.groups["history"]["loss"][-1])
     figure = picture(unfinished(finished_run, "plane", "shadow", "linear"))
-    assert titles(figure) == ["loss along the path", "convergence"]
+    assert panels(figure) == ["loss", "highest loss"]
     assert len(figure.axes[0].get_lines()) == 1
     assert "interrupted" in picture(unfinished(finished_run), ["plane"]).get_suptitle()
 
@@ -156,7 +198,7 @@ def test_one_step_of_a_training_can_be_seen(finished_run):
     history |= {"t": history["t"][:, :1], "loss": history["loss"][:, :1]}
     run = with_group(unfinished(finished_run, "plane", "shadow", "linear", "path"), "history", **history)
     figure = drawn(dataclasses.replace(run, shape=(1, 2)))
-    assert titles(figure) == ["training"]
+    assert [axes.get_ylabel() for axes in figure.axes] == ["loss", "force"]
     assert figure.axes[0].get_lines()[0].get_marker() == "o"
 
 
@@ -167,38 +209,36 @@ def test_a_run_that_has_nothing_yet_is_a_line(finished_run):
         picture(run)
 
 
-def test_pivots_have_the_colour_of_their_own_loss(finished_run):
-    """Not of the loss that the plane has where they are projected to."""
+def test_pivots_are_marked_where_they_lie_on_the_path(finished_run):
+    """In the middle of the line where t is, over the arc length; not the control points of a Bézier curve."""
+    path = finished_run.groups["profiles/path"]
+    line = picture(finished_run, ["profile"]).axes[0].get_lines()[1]
+    marked = line.get_markevery()
+    assert line.get_marker() == "o"
+    np.testing.assert_allclose(path["t"][marked], np.arange(9) / 8, atol=1e-12)
     own = finished_run.groups["profiles/shadow"]["pivots_loss"]
-    at_pivots = np.interp(np.linspace(0, 1, 9), *(finished_run.groups["profiles/path"][name] for name in ("t", "loss")))
-    np.testing.assert_allclose(own, at_pivots)
-    loss = finished_run.groups["profiles/plane"]["loss"]
-    run = with_group(finished_run, "profiles/shadow", pivots_loss=np.linspace(loss.min(), loss.max(), len(own)))
-    axes = drawn(run, "plane").axes[0]
-    dots = [item for item in axes.collections if isinstance(item, PathCollection)][-1]
-    shading = next(item for item in axes.collections if item.get_array() is not None and item is not dots)
-    assert dots.norm is shading.norm
-    assert dots.get_cmap().name == shading.get_cmap().name
-    assert len(np.unique(dots.get_facecolors(), axis=0)) > 3
-    np.testing.assert_array_equal(dots.get_facecolors()[0], shading.cmap(shading.norm(loss.min())))
+    np.testing.assert_allclose(line.get_ydata()[marked], own)
+    np.testing.assert_array_equal(line.get_xdata(), path["arc_length"] / path["arc_length"][-1])
+    curve = dataclasses.replace(finished_run, curve="bezier")
+    assert {each.get_marker() for each in picture(curve, ["profile"]).axes[0].get_lines()} == {"None"}
 
 
-def test_files_of_earlier_programs_have_white_pivots(finished_run):
-    shadow = finished_run.groups["profiles/shadow"]
-    older = {name: values for name, values in shadow.items() if not name.endswith(("off", "loss"))}
-    run = dataclasses.replace(finished_run, groups={**finished_run.groups, "profiles/shadow": older})
-    axes = drawn(run, "plane").axes[0]
-    dots = [item for item in axes.collections if isinstance(item, PathCollection)][-1]
-    np.testing.assert_array_equal(dots.get_facecolors(), [[1, 1, 1, 1]])
-    assert axes.get_title().endswith("path: its projection")
+@pytest.mark.parametrize("name", ["profile", "plane", "convergence"])
+def test_a_single_panel_fits_a_column_and_is_written_in_8_points(name, finished_run):
+    figure = drawn(finished_run, name)
+    assert figure.get_size_inches().tolist() == pytest.approx([3.3, 2.7])
+    assert {text.get_fontsize() for text in texts(figure)} == {8.0}
+    assert not figure.get_suptitle()
+    assert not any(axes.get_title().strip() for axes in figure.axes)
 
 
-def test_the_title_says_how_far_the_path_is_off(finished_run):
-    chord = finished_run.summary["chord"]
-    run = with_group(finished_run, "profiles/shadow", path_off=np.array([0.0, 0.25, 0.5, 0.25, 0.0]) * chord)
-    assert report.figures(run)["off_plane"] == {"mean": pytest.approx(0.2), "max": pytest.approx(0.5)}
-    assert "its projection, off by 0.20 chord, at most 0.50" in picture(run, ["plane"]).axes[0].get_title()
-    assert "the path lies in it" in picture(finished_run, ["plane"]).axes[0].get_title()
+def test_text_in_svg_is_text_and_a_png_has_300_dots_an_inch(finished_run, tmp_path):
+    plots.save(finished_run, tmp_path / "a.svg", ["profile"])
+    written = (tmp_path / "a.svg").read_text()
+    assert re.search(r"<text[^>]*>arc length \(fraction\)</text>", written)
+    assert re.search(r"<text[^>]*>path and its pivots</text>", written)
+    plots.save(finished_run, tmp_path / "a.png", ["profile"])
+    assert imread(tmp_path / "a.png").shape[:2] == (810, 990)
 
 
 ODD = {
@@ -233,18 +273,99 @@ def test_what_is_wrong_is_in_the_title(finished_run):
 
 
 @pytest.mark.parametrize("names", [(), ("plane",), ("profile",), ("convergence",)])
-def test_no_title_is_cut_off(names, finished_run):
+def test_no_text_is_cut_off(names, finished_run):
     path, shadow = (finished_run.groups[f"profiles/{name}"] for name in ("path", "shadow"))
     run = with_group(finished_run, "profiles/path", loss=np.where(path["t"] == 0.5, np.nan, path["loss"] + 500.0))
     run = with_group(run, "profiles/shadow", path_off=shadow["path_off"] + 1.0)
     run = dataclasses.replace(run, state="running", summary={**run.summary, "disagreement": 0.5})
     figure = drawn(run, *names)
-    texts = [figure._suptitle, *(axes.title for axes in figure.axes)]
-    for text in texts:
+    labels = [label for axes in figure.axes for label in (axes.xaxis.label, axes.yaxis.label)]
+    legends = [text for legend in figure.findobj(Legend) for text in [legend.get_title(), *legend.get_texts()]]
+    for text in [figure._suptitle, *labels, *legends]:
         box = text.get_window_extent()
-        assert not text.get_text() or (box.x0 >= 0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1)
+        if not text.get_text():
+            continue
+        assert box.x0 >= 0
+        assert box.x1 <= figure.bbox.x1
+        assert box.y0 >= 0
+        assert box.y1 <= figure.bbox.y1
     assert len(re.findall("\n", figure.get_suptitle())) >= 1
 
 
 def test_suffixes_are_those_of_this_matplotlib():
     assert {"png", "pdf", "svg"} <= set(formats()) <= set(FigureCanvasAgg.get_supported_filetypes())
+
+
+def test_a_metric_has_a_panel_of_its_own(finished_run):
+    """Shares in per cent, all else as numbers; both splits, the test's dashed, which the legend says."""
+    top5, perplexity = drawn(with_metrics(finished_run), "top5", "perplexity").axes
+    assert top5.get_ylabel() == "top5, %"
+    assert perplexity.get_ylabel() == "perplexity"
+    for axes, start in ((top5, 50.0), (perplexity, 0.5)):
+        lines = [(line.get_linestyle(), line.get_ydata()[0]) for line in axes.get_lines()]
+        assert lines == [("-", start), ("-", start), ("--", start / 2), ("--", start / 2)]
+        said = [(text.get_text(), line.get_linestyle()) for text, line in entries(axes)]
+        assert said[2:] == [("training set", "-"), ("test set", "--")]
+    (alone,) = drawn(with_metrics(finished_run, splits=["test"]), "top5").axes
+    assert alone.get_ylabel() == "test top5, %"
+    assert [text.get_text() for text, _ in entries(alone)] == ["straight line", "path and its pivots"]
+    assert [line.get_linestyle() for line in alone.get_lines()] == ["-", "-"]
+
+
+def test_many_panels_stand_in_rows_in_which_nothing_overlaps(finished_run):
+    """Each metric's panel comes before the plane's, also of a metric that is called as a panel is."""
+    figure = drawn(with_metrics(finished_run, METRICS))
+    long = "much too long much too long\nmuch too long much too long"
+    shown = ["loss", "top5, %", "perplexity", "error, %", long, "plane", "plane of loss", "highest loss"]
+    assert panels(figure) == shown
+    assert figure.get_size_inches().tolist() == pytest.approx([2 * 3.3, 4 * 2.7 + 12.5 / 72])
+    boxes = [axes.get_tightbbox() for axes in figure.axes]
+    there = [(box.x0, box.x1, box.y0, box.y1) for box in boxes]
+    assert all(x0 >= 0 and x1 <= figure.bbox.x1 and y0 >= 0 for x0, x1, y0, _ in there)
+    heads = [axes for axes in figure.axes if axes.get_xlabel()]  # others are scales beside these
+    assert len(heads) == 8
+    apart = [axes.get_tightbbox() for axes in heads]
+    assert not any(a.overlaps(b) for n, a in enumerate(apart) for b in apart[:n])
+    assert panels(picture(with_metrics(finished_run, METRICS), ["metric_plane"])) == ["plane"]
+
+
+def test_a_picture_says_that_a_part_of_the_data_was_measured(finished_run):
+    measured = {"train": 10, "train_of": 2000, "test": 5, "test_of": 5}
+    run = with_metrics(finished_run)
+    run = dataclasses.replace(run, summary={**run.summary, "measured": measured})
+    said = "measured on 10 of 2,000 training and all 5 test examples"
+    assert picture(run, ["top5"]).get_suptitle() == said
+    assert picture(run).get_suptitle().endswith(f"\n{said}")
+    assert picture(run, ["convergence"]).get_suptitle() == ""
+
+
+@pytest.mark.parametrize("identity", [False, True])
+def test_the_line_as_it_came_is_drawn_faintly_where_the_end_was_permuted(identity, finished_run):
+    """It may be higher than all else by far: the axes are for the others."""
+    t, losses = np.linspace(0.0, 1.0, 5), np.array([-100.0, 400.0, 900.0, 400.0, -100.0])
+    run = with_group(finished_run, "alignment/line", t=t, arc_length=2 * t, loss=losses)
+    run = dataclasses.replace(run, alignment={"sides": [{"side": "end", "identity": identity}]})
+    axes, plain = (picture(each, ["profile"]).axes[0] for each in (run, finished_run))
+    assert axes.get_ylim() == plain.get_ylim()
+    assert note(axes) == ("" if identity else "faint: straight line not aligned, up to 900")
+    assert len(axes.lines) == (2 if identity else 3)
+    if not identity:
+        np.testing.assert_array_equal(axes.lines[-1].get_xydata(), np.stack([t, losses], 1))
+        assert axes.lines[-1].get_alpha() < 0.5
+
+
+def test_a_long_search_is_drawn_by_medians_over_its_faint_steps(finished_run):
+    steps = 1000
+    rng = np.random.default_rng(0)
+    trend = np.linspace(1.0, 0.1, steps)
+    force = trend * rng.lognormal(size=steps)
+    force[700] = 1e-9
+    history = {"stage": np.zeros(steps, int), "step": np.arange(steps), "force": force}
+    run = with_group(finished_run, "history", **history, loss=np.stack([trend, trend + 1.0], axis=1))
+    axes, right = picture(run, ["convergence"]).axes
+    (steps_drawn, middle), (forces, medians) = axes.get_lines(), right.get_lines()
+    assert (len(steps_drawn.get_xdata()), len(middle.get_xdata())) == (steps, 100)
+    np.testing.assert_allclose(middle.get_ydata(), np.median((trend + 1.0).reshape(100, 10), axis=1))
+    np.testing.assert_allclose(medians.get_ydata(), np.median(force.reshape(100, 10), axis=1))
+    assert steps_drawn.get_alpha() == forces.get_alpha() == 0.2
+    assert right.get_ylim()[0] > 1e-3

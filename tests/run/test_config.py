@@ -16,10 +16,10 @@ def load(text, tmp_path, *overrides):
 MB = "objective: muller-brown\nmethod: {name: neb, images: 7, spring: 500}\n"
 
 
-@pytest.mark.parametrize("name", config.builtin_configs())
+@pytest.mark.parametrize("name", config.names())
 def test_builtin_configs_are_valid(name):
     settings, _ = config.load(name, [])
-    assert config.builtin_configs()[name]
+    assert config.text(name).startswith("# ")
     assert settings.method.stages(settings.optimizer, settings.steps, settings.tolerance)
 
 
@@ -104,7 +104,7 @@ def test_files_that_are_no_configuration(text, says, tmp_path):
 
 
 def test_unknown_names_list_the_known(tmp_path):
-    with pytest.raises(PathsearchError, match=r"there are .*digits.*muller-brown"):
+    with pytest.raises(PathsearchError, match=r"no built-in configuration 'digit' \(did you"):
         config.load("digit", [])
     with pytest.raises(PathsearchError, match="no configuration file"):
         config.load("missing.yaml", [])
@@ -115,3 +115,85 @@ def test_unknown_names_list_the_known(tmp_path):
 def test_differences_name_keys_and_values():
     old, new = {"a": {"b": 1, "c": 2}, "d": [1]}, {"a": {"b": 1, "c": 3}, "d": [1], "e": 0}
     assert differences(old, new) == ["a.c (2 there, 3 here)", "e (None there, 0 here)"]
+
+
+def test_a_configuration_changes_its_base(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "mine.yaml").write_text("base: ../group.yaml\nmethod: {climb: true}\nseed: 4\n")
+    (tmp_path / "group.yaml").write_text(MB + "base: digits\nendpoints: {start: [0, 1], end: {run: x, pivot: 1}}\n")
+    settings, folder = config.load(str(tmp_path / "sub" / "mine.yaml"), ["method.images=9"])
+    assert settings.objective.model_dump()["name"] == "muller-brown"  # of another kind: none of the network's options
+    assert (settings.method.images, settings.method.climb, settings.method.spring) == (9, True, 500)
+    assert (settings.seed, settings.optimizer.name) == (4, "sgd")
+    assert (settings.endpoints.start, settings.endpoints.end.run) == ([0.0, 1.0], "x")
+    assert folder == tmp_path / "sub"
+
+
+def test_a_bases_files_and_kinds_stay_its_own(tmp_path):
+    """A file beside the base is that file, whoever is built on it; another optimiser has none of the old options."""
+    for folder in ("lib", "mine"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.npy").touch()
+    trained = "{train: {seed: 1, optimizer: {name: adam, lr: 0.001}}}"
+    (tmp_path / "lib" / "base.yaml").write_text(f"base: digits\nendpoints: {{start: a.npy, end: {trained}}}\n")
+    change = "endpoints: {end: {train: {optimizer: {name: sgd}}}}"
+    (tmp_path / "mine" / "base.yaml").write_text(f"base: ../lib/base.yaml\n{change}\n")  # of the same name: no circle
+    settings, _ = config.load(str(tmp_path / "mine" / "base.yaml"), [])
+    assert settings.endpoints.start == str(tmp_path / "lib" / "a.npy")
+    assert settings.endpoints.end.train.optimizer == Sgd()
+    (tmp_path / "lib" / "base.yaml").write_text("base: ../mine/base.yaml\n")
+    with pytest.raises(PathsearchError, match="cannot be its own base"):
+        config.load(str(tmp_path / "mine" / "base.yaml"), [])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("base: run.yaml\n", "run.yaml: a configuration cannot be its own base"),
+        (
+            "base: digit\n",
+            r"no built-in configuration 'digit' \(did you mean 'digits'\?\): `pathsearch configs` lists them",
+        ),
+        ("base: none.yaml\n", "no configuration file none.yaml"),
+        ("base: [digits]\n", "base is to be the name of a configuration, or a file"),
+    ],
+)
+def test_a_base_that_is_none(tmp_path, text, said):
+    with pytest.raises(PathsearchError, match=said):
+        load(text, tmp_path)
+
+
+def test_the_papers_rows_and_their_short_twins():
+    papers = [name for group in list(config.GROUPS)[1:] for name in config._files(group)]
+    for name in papers:
+        if not name.endswith("-short"):
+            long, short = (config.load(each, [])[0] for each in (name, f"{name}-short"))
+            assert short.objective == long.objective
+            assert short.method.name == long.method.name
+            steps = [
+                sum(stage.steps for stage in each.method.stages(each.optimizer, each.steps, None))
+                for each in (long, short)
+            ]
+            assert steps[1] < steps[0] / 4
+            assert short.endpoints.start.train.steps < long.endpoints.start.train.steps / 4
+    dense, _ = config.load("cifar100-densenet100-12-bc", [])
+    ends = dense.endpoints.end.train
+    assert (dense.objective.model.name, dense.objective.data.name, dense.objective.batch) == (
+        "densenet100-12-bc",
+        "cifar100",
+        256,
+    )
+    assert (ends.seed, ends.steps, ends.batch, ends.optimizer.nesterov, ends.optimizer.schedule) == (
+        1,
+        250_000,
+        64,
+        True,
+        "step",
+    )
+    poly, _ = config.load("cifar100-wrn28-10-polygon", [])
+    assert (poly.method.name, poly.optimizer.lr, poly.steps, poly.objective.weight_decay) == (
+        "polygon",
+        0.03,
+        78_000,
+        5e-4,
+    )

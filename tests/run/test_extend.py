@@ -83,7 +83,7 @@ def test_the_last_cycle_of_autoneb():
 REFUSED = {
     "another option": (
         ["optimizer.lr=1"],
-        r"extend changes steps, tolerance, checkpoint and holder, not optimizer\.lr",
+        r"extend changes steps, tolerance, until, checkpoint and holder, not optimizer\.lr",
     ),
     "fewer": (["steps=2"], r"finished, it had 3 steps: give more, as steps=\+1000"),
     "nothing": ([], r"finished, it had 3 steps: give more"),

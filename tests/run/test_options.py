@@ -1,7 +1,6 @@
 """The table of options, the schema, and the words in which wrong options are refused."""
 
 import json
-from importlib import resources
 
 import jsonschema
 import pytest
@@ -76,8 +75,8 @@ def test_the_schema_takes_what_the_program_takes():
     schema = json.loads(options.schema())
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)
-    for file in (resources.files("pathsearch") / "configs").iterdir():
-        validator.validate(yaml.safe_load(file.read_text("utf-8")))
+    for name in config.names():
+        validator.validate(yaml.safe_load(config.text(name)))
     ends = "endpoints: {start: a.pt, end: {train: {seed: 1, optimizer: adam}}, through: [[1, 2], {run: x, pivot: 0}]}"
     for text in ("objective: circle", "{objective: circle, method: neb, optimizer: fire, holder: ray}"):
         validator.validate(yaml.safe_load(text))
@@ -165,7 +164,7 @@ def test_profiles_are_refused_in_the_same_words():
         ),
         (["objective.model=resnet21"], "objective.model.name: no built-in model 'resnet21' (did you mean"),
         (["objective.data={name: random, shape: [1, 2]}"], "objective.data.shape: give a list of 3 whole numbers"),
-        (["measure=3"], "measure: give {points, tolerance, plane}"),
+        (["measure=3"], "measure: give {examples, chunk, points, tolerance, plane}"),
         (["endpoints.start={run: x, pivot: 0, z: 1}"], "endpoints.start.z: no such option: there are run, pivot"),
         (["endpoints.start={train: {seed: 1, optimizer: fire}}"], "endpoints.start.train.optimizer: no 'fire': there"),
         (["endpoints.start=[1, x]"], "endpoints.start.1: give a number"),

@@ -39,7 +39,7 @@ def test_a_warning_has_two_nodes_go_on_in_another_attempt(slurm, undisturbed, tm
     assert token.parent.stat().st_mode & 0o777 == 0o700
     number, before = job(run), glance(run).moves
     assert said(["scancel", "--signal=USR2", number], os.environ) == ""
-    until(lambda: "is requeued" in log(run), 60, lambda: log(run))
+    until(lambda: "to requeue job" in log(run), 60, lambda: log(run))
     hurry(tmp_path)
     finished(run)
     assert statuses([run])[0].attempts == 2
@@ -66,7 +66,7 @@ def test_the_end_of_the_time(slurm, undisturbed, tmp_path):
     (tmp_path / "short.yaml").write_text("time: 1\nwarning: 45\n")
     pathsearch("submit", "slow.yaml", "--cluster", "short.yaml", "--out", "run", cwd=tmp_path, NAP="0.1", **slurm)
     run = tmp_path / "run"
-    until(lambda: "is requeued" in log(run), 90, lambda: log(run))
+    until(lambda: "to requeue job" in log(run), 90, lambda: log(run))
     first = records.attempts(run)[0]
     assert first.outcome == "requeued"
     assert first.ended - first.began < 60

@@ -119,12 +119,15 @@ def test_history_before_a_position_drops_the_step_to_be_taken_again():
         rows=[(0, 0, 1.0, 2.0, 5), (0, 1, 1.0, 2.0, 10), (1, 0, 1.0, 2.0, 15), (1, 1, 1.0, 2.0, 20)],
         t=[np.array([0.0, 1.0])] * 2 + [np.array([0.0, 0.5, 1.0])] * 2,
         loss=[np.array([1.0, np.inf])] * 2 + [np.ones(3)] * 2,
+        looks=[{"stage": stage, "step": step, "loss": 0.5} for stage, step in ((0, 0), (0, 1), (1, 1))],
     )
-    arrays = history.arrays()
-    kept = before(State(3, stage=1, step=1, begun=True), arrays)
+    arrays, looks = history.arrays(), history.look_arrays()
+    kept = before(State(3, stage=1, step=1, begun=True), arrays, looks)
     assert [row[:2] for row in kept.rows] == [(0, 0), (0, 1), (1, 0)]
     assert [len(row) for row in kept.t] == [2, 2, 3]
-    assert len(before(State(3, stage=1, begun=False), arrays).rows) == 2
+    assert len(before(State(3, stage=1, begun=False), arrays, looks).rows) == 2
+    assert kept.looks == history.looks[:2]
+    assert before(State(3, stage=1, begun=False), arrays, {}).looks == []
 
 
 def test_names_with_a_slash_are_read_back(tmp_path):

@@ -1,6 +1,7 @@
-"""Keeps decoded pictures on disk: each array is a .npy file with a checksum at its end, in the user's cache folder.
+"""Keeps what is worked out of data sets on disk, decoded pictures above all, in the user's cache folder.
 
-The pictures themselves count for more: an array that cannot be read, or differs from what was written, is ignored.
+Each array is a .npy file with a checksum at its end. The files of the data count for more: an array that cannot be
+read, or differs from what was written, is ignored.
 """
 
 import fcntl
@@ -9,6 +10,7 @@ import tempfile
 import time
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,21 +23,32 @@ STALE = 3600.0  # seconds after which such a file is given up where the file sys
 
 def kept(key: str, count: int) -> NDArray[np.uint8] | None:
     """The pixels [count, 3, H, W] that are kept under a key, or None."""
+    pixels = _read(key)
+    if pixels is None or pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[:2] != (count, 3):
+        return None
+    return pixels
+
+
+def numbers(key: str, shape: tuple[int, ...]) -> NDArray[np.float64] | None:
+    """The numbers of this shape that are kept under a key, or None."""
+    found = _read(key)
+    return found if found is not None and found.dtype == np.float64 and found.shape == shape else None
+
+
+def _read(key: str) -> NDArray[Any] | None:
     folder = user_folder("cache")
     if folder is None:
         return None
     try:
         with (folder / f"{key}.npy").open("rb") as file:
-            pixels = np.load(file, allow_pickle=False)
-            whole = file.read() == _checksum(pixels)
+            array: NDArray[Any] = np.load(file, allow_pickle=False)
+            return array if file.read() == _checksum(array) else None
     except Exception:  # numpy has many kinds of errors for damaged files
         return None
-    fits = pixels.dtype == np.uint8 and pixels.ndim == 4 and pixels.shape[:2] == (count, 3)
-    return pixels if whole and fits else None
 
 
-def keep(key: str, pixels: NDArray[np.uint8]) -> None:
-    """Keep pixels under a key. A failure leaves nothing behind and raises nothing: it costs time, not results."""
+def keep(key: str, array: NDArray[Any]) -> None:
+    """Keep an array under a key. A failure leaves nothing behind and raises nothing: it costs time, not results."""
     folder = user_folder("cache")
     if folder is None:
         return
@@ -46,8 +59,8 @@ def keep(key: str, pixels: NDArray[np.uint8]) -> None:
         with tempfile.NamedTemporaryFile(dir=folder, prefix=f"{key}.", suffix=SUFFIX, delete=False) as file:
             try:
                 _locked(file.fileno())
-                np.save(file.file, pixels, allow_pickle=False)
-                file.write(_checksum(pixels))
+                np.save(file.file, array, allow_pickle=False)
+                file.write(_checksum(array))
                 file.flush()
                 os.fsync(file.fileno())
                 os.replace(file.name, folder / f"{key}.npy")
@@ -58,9 +71,9 @@ def keep(key: str, pixels: NDArray[np.uint8]) -> None:
         pass
 
 
-def _checksum(pixels: NDArray[np.uint8]) -> bytes:
-    """CRC-32 of shape and pixels, which is much faster than reading them."""
-    return zlib.crc32(pixels.data, zlib.crc32(repr(pixels.shape).encode())).to_bytes(4, "big")
+def _checksum(array: NDArray[Any]) -> bytes:
+    """CRC-32 of shape and contents, which is much faster than reading them."""
+    return zlib.crc32(array.data, zlib.crc32(repr(array.shape).encode())).to_bytes(4, "big")
 
 
 def _sweep(folder: Path) -> None:

@@ -19,7 +19,7 @@ class Digits(Settings):
     name: Literal["digits"] = "digits"
     augment: bool = Field(False, description="random crop after padding by 4, and random flip")
 
-    def load(self, folder: Path = Path()) -> Data:
+    def load(self, folder: Path = Path(), room: float = float("inf")) -> Data:
         import torch
         from sklearn.datasets import load_digits
 

@@ -24,14 +24,18 @@ class Folder(Settings):
     name: Literal["folder"] = "folder"
     root: str = Field(description="folder that holds train/ and test/, here or beside the configuration")
     size: int | None = Field(None, ge=1, description="side to resize and centre-crop to; needed where sizes differ")
+    workers: int | None = Field(
+        None, ge=0, description="processes that decode what does not fit in memory; default: one for every core but one"
+    )
     augment: bool = Field(False, description="random crop after padding by 4, and random flip")
 
-    def load(self, folder: Path = Path()) -> Data:
-        import torch
+    def load(self, folder: Path = Path(), room: float = float("inf")) -> Data:
         from torchvision.datasets import ImageFolder
 
-        from pathsearch.objectives.data.pictures import pictures
-        from pathsearch.objectives.data.sets import Data, Split
+        from pathsearch.objectives.data.indexed import Indexed
+        from pathsearch.objectives.data.pictures import Pictures
+        from pathsearch.objectives.data.room import readers, told
+        from pathsearch.objectives.data.sets import Data, Source, Split
 
         root = self._root(folder)
         listings = {part: ImageFolder(str(root / part)) for part in ("train", "test")}
@@ -39,11 +43,20 @@ class Folder(Settings):
             alone = sorted(set(listings[part].classes) - set(listings[other].classes))
             if alone:
                 raise PathsearchError(f"train/ and test/ in {root} have different classes: only {part}/ has {alone[0]}")
-        splits = []
-        for listing in listings.values():
-            files = [file for file, _ in listing.samples]
-            splits.append(Split(pictures(files, self.size), torch.tensor([target for _, target in listing.samples])))
-        return Data(splits[0], splits[1], len(listings["train"].classes))
+        workers, splits, remarks = readers(self.workers), [], []
+        for part, listing in listings.items():
+            files, classes = [file for file, _ in listing.samples], [target for _, target in listing.samples]
+            pictures = Pictures(files, classes, self.size)
+            split: Split | Source
+            if pictures.bytes() <= room:
+                split = Split(pictures.held())
+                room -= pictures.bytes()
+            else:
+                split = Indexed(len(files), pictures, shuffled=self.augment, key=pictures.key())
+                name = "training" if part == "train" else part
+                remarks.append(told(name, pictures.bytes(), room, workers))
+            splits.append(split)
+        return Data(splits[0], splits[1], len(listings["train"].classes), True, workers, tuple(remarks))
 
     def _root(self, folder: Path) -> Path:
         for root in candidates(self.root, folder):

@@ -22,7 +22,7 @@ class Moons(Settings):
     seed: int = Field(0, description="of the noise")
     augment: bool = Field(False, description="for images only")
 
-    def load(self, folder: Path = Path()) -> Data:
+    def load(self, folder: Path = Path(), room: float = float("inf")) -> Data:
         import torch
         from sklearn.datasets import make_moons
 

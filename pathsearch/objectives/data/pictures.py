@@ -1,7 +1,10 @@
-"""Decodes picture files, each once: the pixels are kept in the user's cache."""
+"""Decodes picture files: all of them once, kept in the user's cache, or some whenever they are wanted."""
 
 import hashlib
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,39 +13,76 @@ from numpy.typing import NDArray
 
 from pathsearch.errors import PathsearchError
 from pathsearch.objectives.data import cache
+from pathsearch.objectives.data.indexed import Draw
+from pathsearch.objectives.data.reading import at_work
 from pathsearch.objectives.users_code import errors_named
 
 DECODING = 2  # to be raised whenever the same files give other pixels: then nothing older in the cache is used
 
 
-def pictures(files: list[str], size: int | None) -> torch.Tensor:
-    """Pictures as uint8 [n, 3, H, W], resized and centre-cropped to `size` × `size` where it is given.
+@dataclass(frozen=True)
+class Pictures:
+    """Picture files with their classes, resized and centre-cropped to `size` × `size` where it is given."""
 
-    Raises PathsearchError that names the file which cannot be read, or is of another size than the first.
-    """
-    stamps = [os.stat(file) for file in files]
-    told = [f"{os.path.abspath(f)} {stamp.st_mtime_ns} {stamp.st_size}" for f, stamp in zip(files, stamps)]
-    key = hashlib.sha256("\n".join([f"{DECODING} {size}", *told]).encode(errors="surrogateescape")).hexdigest()[:32]
-    pixels = cache.kept(key, len(files))
-    if pixels is None:
-        pixels = decoded(files, size)
-        cache.keep(key, pixels)
-    return torch.from_numpy(pixels)
+    files: list[str]
+    classes: list[int]
+    size: int | None
 
+    def __len__(self) -> int:
+        return len(self.files)
 
-def decoded(files: list[str], size: int | None) -> NDArray[np.uint8]:
-    """As `pictures`, as NumPy arrays and without a cache."""
-    pixels: NDArray[np.uint8] | None = None
-    for n, file in enumerate(files):
-        with errors_named(f"picture {file} of objective.data", passing=()):
-            picture = _decoded(file, size)
+    @cached_property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the first one, and so of all."""
+        height, width, _ = self._decoded(0).shape
+        return height, width
+
+    def bytes(self) -> int:
+        """What all of them take, decoded."""
+        height, width = self.shape
+        return len(self) * height * width * 3
+
+    def key(self) -> str:
+        """Stands for the pixels: the files' names, sizes and times of change, and how they are decoded."""
+        stamps = [os.stat(file) for file in self.files]
+        told = [f"{os.path.abspath(f)} {stamp.st_mtime_ns} {stamp.st_size}" for f, stamp in zip(self.files, stamps)]
+        said = "\n".join([f"{DECODING} {self.size}", *told])
+        return hashlib.sha256(said.encode(errors="surrogateescape")).hexdigest()[:32]
+
+    def __call__(self, numbers: Sequence[int], draw: Draw | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Some of them, uint8 [n, 3, H, W], and their classes [n]."""
+        return torch.from_numpy(self.decoded(numbers)), torch.tensor([self.classes[number] for number in numbers])
+
+    def named(self, number: int) -> str:
+        return f"picture {self.files[number]} of objective.data"
+
+    def held(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """All of them, from the cache where they are there."""
+        key = self.key()
+        pixels = cache.kept(key, len(self))
         if pixels is None:
-            pixels = np.empty((len(files), 3, *picture.shape[:2]), np.uint8)
-        if picture.shape[:2] != pixels.shape[2:]:
-            raise PathsearchError(f"{file} is not of the first image's size: set objective.data.size")
-        pixels[n] = picture.transpose(2, 0, 1)
-    assert pixels is not None
-    return pixels
+            pixels = self.decoded(range(len(self)))
+            cache.keep(key, pixels)
+        return torch.from_numpy(pixels), torch.tensor(self.classes)
+
+    def decoded(self, numbers: Sequence[int]) -> NDArray[np.uint8]:
+        """Some of them [n, 3, H, W], without a cache.
+
+        Raises PathsearchError that names the file which cannot be read, or is of another size than the first one.
+        """
+        pixels = np.empty((len(numbers), 3, *self.shape), np.uint8)
+        for place, number in enumerate(numbers):
+            at_work(number)
+            picture = self._decoded(number)
+            if picture.shape[:2] != self.shape:
+                file = self.files[number]
+                raise PathsearchError(f"{file} is not of the first image's size: set objective.data.size")
+            pixels[place] = picture.transpose(2, 0, 1)
+        return pixels
+
+    def _decoded(self, number: int) -> NDArray[np.uint8]:
+        with errors_named(self.named(number), passing=()):
+            return _decoded(self.files[number], self.size)
 
 
 def _decoded(file: str, size: int | None) -> NDArray[np.uint8]:

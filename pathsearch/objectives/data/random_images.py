@@ -22,7 +22,7 @@ class RandomImages(Settings):
     examples: int = Field(2000, ge=2, description="of training and test set together")
     augment: bool = Field(False, description="random crop after padding by 4, and random flip")
 
-    def load(self, folder: Path = Path()) -> Data:
+    def load(self, folder: Path = Path(), room: float = float("inf")) -> Data:
         import torch
 
         from pathsearch.objectives.data.sets import every_fifth

@@ -26,7 +26,7 @@ class Torchvision(Settings):
     download: bool = Field(False, description="fetch the files where they are missing")
     augment: bool = Field(False, description="random crop after padding by 4, and random flip")
 
-    def load(self, folder: Path = Path()) -> Data:
+    def load(self, folder: Path = Path(), room: float = float("inf")) -> Data:
         import torch
 
         from pathsearch.objectives.data.sets import Data, Split
@@ -36,7 +36,7 @@ class Torchvision(Settings):
         for part in raw:
             images = torch.as_tensor(part.data)
             images = images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
-            splits.append(Split(images, torch.as_tensor(part.targets, dtype=torch.int64)))
+            splits.append(Split((images, torch.as_tensor(part.targets, dtype=torch.int64))))
         return Data(splits[0], splits[1], len(raw[0].classes))
 
     def _raw(self, folder: Path) -> list[Any]:

@@ -154,7 +154,7 @@ def test_endpoints_that_came_with_statistics(tmp_path, ray_cluster):
     ("target", "said"),
     [
         ("nan", r"loss is nan at image 2 .* on actor 1 \(process \d+ on .*cpu\), step 0 of neb"),
-        ("out_of_memory", r"out of memory at image 2: set objective.batch lower, on actor 1"),
+        ("out_of_memory", r"out of memory at image 2: set objective.micro_batch, or objective.batch lower, on actor 1"),
         ("error", r"objective\.target .*broken:error raised ValueError: too far \(.*broken\.py, line .*\), on actor 1"),
     ],
 )

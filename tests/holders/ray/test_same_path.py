@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from pathsearch.holders import SerialHolder
-from pathsearch.holders.protocol import pivots
+from pathsearch.holders.protocol import pivots, unheard
 from pathsearch.holders.ray import RayHolder
 from pathsearch.holders.settings import HolderSettings
+from pathsearch.measure import measured_barriers
 from pathsearch.methods import AutoNeb, Curve, Neb, String
 from pathsearch.methods.train import Train
 from pathsearch.objectives import SURFACES, NetworkSettings
@@ -116,6 +117,31 @@ def test_the_same_bits_on_a_surface(name, holder, serial):
 @pytest.mark.parametrize("name", ADDED_UP)
 def test_gradients_added_up_in_another_order(name, holder, serial):
     compare(holder, serial, network, name, ADDED_UP[name], atol=1e-5)
+
+
+def looked(holder, make, stages, curve):
+    """Pivots at the end of a search that is looked at on its way, and what was seen."""
+    objective, seen = make(), []
+    holder.load(np.array(minima()), [], {})
+    for step in search(holder, stages, State(2), 0, objective.stochastic):
+        if step.state.moves % 7 == 0:
+            seen.append(measured_barriers(holder, curve, step.state.pivots, 9, 40, frozenset(), unheard))
+    return pivots(holder, step.state.pivots), seen
+
+
+@pytest.mark.parametrize(("name", "curve"), [("autoneb", "polygon"), ("one sample", "bezier")])
+def test_looks_see_the_same_and_change_nothing(name, curve, holder, serial):
+    wanted, _ = serial(network, name, ON_NETWORK[name])
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    alone, seen = looked(SerialHolder(network()), network, ON_NETWORK[name], curve)
+    torch.set_num_threads(threads)
+    np.testing.assert_array_equal(alone, wanted)
+    holder._pool._all("open", network)
+    ours, same = looked(holder, network, ON_NETWORK[name], curve)
+    np.testing.assert_array_equal(ours, wanted)
+    assert same == seen
+    assert max(barriers["train_loss"] for _, barriers in seen) > 0
 
 
 def compare(holder, serial, make, name, stages, atol=0.0):

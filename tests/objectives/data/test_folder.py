@@ -4,11 +4,14 @@ import json
 import tarfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from pathsearch.errors import PathsearchError
+from pathsearch.numerics.seeds import Key
+from pathsearch.objectives import NetworkSettings, opening
 from pathsearch.objectives.data import Folder
 from tests.commands import pathsearch
 
@@ -33,7 +36,7 @@ def test_folders_of_images_are_decoded_once(tmp_path, monkeypatch):
     assert data.train.inputs[1, :, 0, 0].tolist() == [20, 40, 60]
     assert data.train.targets.tolist() == [0, 0, 0, 1, 1, 1]
     assert len(list((tmp_path / "cache" / "pathsearch").glob("*.npy"))) == 2
-    monkeypatch.setattr("pathsearch.objectives.data.pictures.decoded", None)  # not needed a second time
+    monkeypatch.setattr("pathsearch.objectives.data.pictures.Pictures.decoded", None)  # not needed a second time
     torch.testing.assert_close(settings.load().train.inputs, data.train.inputs)
 
 
@@ -52,6 +55,54 @@ def test_classes_that_one_part_lacks_are_named(tmp_path):
         picture(tmp_path / f"{file}.png")
     with pytest.raises(PathsearchError, match="only train/ has dog"):
         Folder(root=str(tmp_path)).load()
+
+
+def noisy(root, count=7, size=(5, 5)):
+    """Pictures of noise of two classes, one more for training than for the test."""
+    for part, more in (("train", 1), ("test", 0)):
+        for n in range(count + more):
+            pixels = np.random.default_rng(n).integers(0, 256, (*size, 3), dtype=np.uint8)
+            file = root / part / ("cat", "dog")[n % 2] / f"{n}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(file)
+
+
+def opened(root, room, **options):
+    settings = NetworkSettings.model_validate(
+        {"model": "cnn", "data": {"name": "folder", "root": str(root), "augment": True, **options}, "batch": 3}
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(opening, "room", lambda device: room)
+        return settings.open(None, torch.device("cpu"), root)
+
+
+def test_pictures_that_do_not_fit_are_decoded_when_drawn_with_the_same_losses(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    noisy(tmp_path)
+    held, streamed = opened(tmp_path, 2000), opened(tmp_path, 100, workers=2)
+    assert held.remarks == []
+    assert [line.partition(" of ")[0] for line in streamed.remarks] == ["the training set", "the test set"]
+    weights = held.initial(0)
+    for step in range(4):
+        for mine, theirs in zip(
+            streamed.loss_and_gradient(weights, Key(1, step)), held.loss_and_gradient(weights, Key(1, step))
+        ):
+            assert torch.equal(mine, theirs)
+    assert streamed.measure(weights) == held.measure(weights)
+    monkeypatch.setattr("pathsearch.objectives.streamed.moments", None)  # they are kept
+    assert opened(tmp_path, 100, workers=0).measure(weights) == held.measure(weights)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_picture_that_cannot_be_decoded_is_named_before_anything_is_trained(workers, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    noisy(tmp_path)
+    (tmp_path / "train" / "dog" / "5.png").write_bytes(b"no picture")
+    with pytest.raises(PathsearchError, match=r"picture .*train/dog/5\.png of objective\.data raised Unidentified"):
+        opened(tmp_path, 100, workers=workers)
+    picture(tmp_path / "train" / "dog" / "5.png", size=(9, 9))
+    with pytest.raises(PathsearchError, match=r"dog/5\.png is not of the first image's size"):
+        opened(tmp_path, 100, workers=workers)
 
 
 @pytest.mark.skipif(not ARCHIVE.exists(), reason=f"real CIFAR-10 images are not at {ARCHIVE}")

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from pathsearch.errors import PathsearchError
-from pathsearch.objectives.data import read
+from tests.objectives.sources import read
 
 
 class Items(torch.utils.data.Dataset):
@@ -46,12 +46,22 @@ BAD = {
     "a data set without a length": (Endless(), "x gives a Endless, and must give a Dataset with __len__"),
     "no data set": (3, "x gives a int"),
     "a picture": (Items([GOOD, (PICTURE, 0)]), r"the input of item 1 of x is a picture: add .*ToTensor\(\)"),
-    "a triple": (Items([GOOD, (torch.zeros(2), 0, 0)]), "item 1 of x is a tuple of 3, and must be a pair"),
-    "a dictionary": (Items([{"x": 1, "y": 2}]), "item 0 of x is a dict of 2"),
-    "another shape": (Items([GOOD, (torch.zeros(3), 0)]), r"item 1 of x has shape \(3,\), item 0 has \(2,\)"),
+    "a triple among pairs": (
+        Items([GOOD, (torch.zeros(2), 0, 0)]),
+        r"item 1 of x is made of \[0\], \[1\], \[2\], item 0",
+    ),
+    "a dictionary among pairs": (
+        Items([GOOD, {"x": 1}]),
+        r"item 1 of x is made of \['x'\], item 0 .* all must be made",
+    ),
+    "text in a dictionary": (Items([{"x": "a"}]), r"\['x'\] of item 0 of x is a str"),
+    "nothing": (Items([{}]), "item 0 of x holds no tensors"),
+    "another shape": (
+        Items([GOOD, (torch.zeros(3), 0)]),
+        r"item 1 of x has shape \(3,\), item 0 has \(2,\): .* objective.data.collate must make a batch of them",
+    ),
     "text": (Items([("a b", 0)]), "the input of item 0 of x is a str"),
     "no target": (Items([GOOD, (torch.zeros(2), None)]), "the target of item 1 of x is a NoneType"),
-    "a one-hot target": (Items([(torch.zeros(2), torch.eye(3)[0])]), r"the target of item 0 of x has shape \(3,\)"),
     "an error": (Items([GOOD, KeyError("k")]), "item 1 of x raised KeyError: 'k'"),
     "an exit": (Items([GOOD, SystemExit(3)]), "item 1 of x raised SystemExit: 3"),
     "an end": (Items([GOOD, StopIteration()]), r"item 1 of x raised StopIteration \("),

@@ -1,0 +1,125 @@
+"""The command `pathsearch explore`."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from pathsearch import cli_jobs
+from pathsearch.errors import PathsearchError, complain, one_line
+from pathsearch.settings import one_of
+
+if TYPE_CHECKING:
+    from pathsearch.landscape.choice import Choice
+    from pathsearch.landscape.explore import Point
+    from pathsearch.run.settings import RunSettings
+
+
+def explore(
+    arguments: cli_jobs.Arguments = None,
+    minima: Annotated[
+        str, typer.Option(help="How many are trained, as the start is, from seeds 0, 1, …; or a list of endpoints.")
+    ] = "6",
+    pairs: Annotated[
+        str,
+        typer.Option(
+            help="tree: those that can lower the highest saddles; star: of the best one; all; or a YAML file."
+        ),
+    ] = "tree",
+    budget: Annotated[Optional[int], typer.Option(min=1, help="Paths after which it stops.")] = None,
+    out: Annotated[
+        Optional[Path],
+        typer.Option(metavar="FOLDER", parser=cli_jobs.expanded, help="Default: runs/<name of CONFIG>-landscape."),
+    ] = None,
+    store: Annotated[
+        Optional[Path],
+        typer.Option(
+            "--store", metavar="FOLDER", parser=cli_jobs.expanded, help="Where minima are kept; default: runs/minima."
+        ),
+    ] = None,
+) -> None:
+    """Join many minima, and draw the tree of the lowest ways between them. Started again, it continues."""
+    from pathsearch.run import config
+    from pathsearch.run.stop import signals
+
+    name, overrides = cli_jobs.named(arguments)
+    settings, config_folder = config.load(name, overrides)
+    folder = out or Path("runs") / f"{Path(name).stem}-landscape"
+    points = _points(settings, minima)
+    choose = _choice(pairs, points)
+
+    from pathsearch.landscape.explore import explore as joined
+    from pathsearch.progress import display
+
+    with signals() as stop, display(folder / "explore.log") as watcher:
+        landscape, failed = joined(
+            settings, config_folder, points, choose, folder, watcher, stop, store or Path("runs") / "minima", budget
+        )
+
+    from pathsearch import report_landscape
+    from pathsearch.run.finish import console, put
+
+    screen = console()
+    screen.print(report_landscape.headline(landscape), soft_wrap=True)
+    if landscape.paths:
+        put(report_landscape.table(landscape), screen)
+
+        from pathsearch.plots.landscape import save
+
+        picture = landscape.file.with_suffix(".png")
+        save(landscape, picture)
+        print(f"kept in {landscape.file}, drawn in {picture}")
+    sys.stdout.flush()
+    for line in failed:
+        complain(PathsearchError(f"failed: {line}"))
+    if failed:
+        raise PathsearchError(f"{len(failed)} paths were not found; run the same command again to try them again")
+
+
+def _points(settings: "RunSettings", minima: str) -> "list[Point]":
+    """The minima that are to be joined."""
+    import yaml
+
+    from pathsearch.landscape.explore import Point, trained
+    from pathsearch.run.settings import Trained
+
+    try:
+        asked: Any = yaml.safe_load(minima)
+    except yaml.YAMLError as error:
+        raise PathsearchError(f"--minima {minima}: {one_line(error)}") from error
+    if isinstance(asked, list) and len(asked) > 1:
+        return [Point(f"point{n}", end) for n, end in enumerate(asked)]
+    if not isinstance(asked, int) or isinstance(asked, bool) or asked < 2:
+        raise PathsearchError(f"--minima {minima}: say how many, at least 2, or a list of at least 2 endpoints")
+    start = settings.endpoints.start if settings.endpoints else None
+    if not isinstance(start, Trained):
+        raise PathsearchError(
+            "this configuration trains none of its endpoints: say how, as endpoints.start='{train: {seed: 0}}', or "
+            "name the minima, as --minima '[a.pt, b.pt, c.pt]'"
+        )
+    return trained(start.train, range(asked))
+
+
+def _choice(pairs: str, points: "list[Point]") -> "Choice":
+    """How the next pair is chosen: by its name, or by a file of pairs of numbers."""
+    from pathsearch.landscape.choice import CHOICES, of_a_list
+
+    if pairs in CHOICES:
+        return CHOICES[pairs]
+    file = cli_jobs.expanded(pairs)
+    if not file.is_file():
+        raise PathsearchError(f"--pairs: no {one_of(pairs, CHOICES)}; a file has pairs of numbers, as [[0, 1], [1, 2]]")
+    import yaml
+
+    try:
+        listed = yaml.safe_load(file.read_text("utf-8"))
+        found = [(min(u, v), max(u, v)) for u, v in listed]
+    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
+        raise PathsearchError(
+            f"--pairs {file}: write pairs of numbers, as [[0, 1], [1, 2]] ({one_line(error)})"
+        ) from error
+    for u, v in found:
+        if not (isinstance(u, int) and isinstance(v, int) and 0 <= u < v < len(points)):
+            raise PathsearchError(f"--pairs {file}: [{u}, {v}] are no two of the minima 0 to {len(points) - 1}")
+    return of_a_list(found)

@@ -1,0 +1,1 @@
+"""Many minima and the paths between them."""

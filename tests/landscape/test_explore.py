@@ -1,0 +1,181 @@
+"""Landscapes: Müller–Brown's three minima, what is done once, what fails, files and messages."""
+
+import shutil
+import signal
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from pathsearch import report_landscape
+from pathsearch.errors import Interrupted, PathsearchError
+from pathsearch.landscape import choice, explore
+from pathsearch.landscape.explore import Point
+from pathsearch.numerics import tree
+from pathsearch.plots import landscape as pictures
+from pathsearch.run import config
+from pathsearch.run.stop import Stop
+from pathsearch.storage import landscape as file
+from tests.commands import SMALL
+from tests.commands import pathsearch as command
+from tests.runs import Heard
+
+MINIMA = [
+    [-0.558223634633024, 1.441725841804669],
+    [0.623499404930877, 0.028037758528718],
+    [-0.050010822998206, 0.466694104871972],
+]
+POINTS = [Point("ABC"[n], end) for n, end in enumerate(MINIMA)]
+SADDLE, LOWER = -40.664843508657, -72.24894012
+
+
+def settings(*changes):
+    return config.load("muller-brown", ["measure.plane=0", *changes])[0]
+
+
+def joined(folder, heard=None, how=choice.tree, points=POINTS, stop=None, **more):
+    return explore.explore(settings(), Path(), points, how, folder, heard or Heard(), stop or Stop(), **more)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    return joined(tmp_path_factory.mktemp("landscape"))[0]
+
+
+def test_muller_browns_landscape(found):
+    ways = tree.minimax(found.saddles)
+    assert ways[0, 1] == pytest.approx(SADDLE, abs=1e-6)
+    assert ways[1, 2] == pytest.approx(LOWER, abs=1e-6)
+    first, second = tree.merges(found.values, found.saddles)
+    assert (first.first, first.second) == ((1,), (2,))
+    assert second.height == pytest.approx(SADDLE, abs=1e-6)
+    np.testing.assert_allclose(found.values, [-146.69951720995402, -108.16672411685236, -80.76781812965902], atol=1e-6)
+    (way,) = (way for way in found.paths if (way.one, way.other) == (1, 2))
+    assert way.figures["barrier"] == pytest.approx(LOWER - found.values[2], abs=1e-5)
+    assert (found.file.parent / way.folder / "path.h5").is_file()
+    assert report_landscape.headline(found).endswith("the highest -40.6648")
+    again = file.read(found.file.parent)
+    np.testing.assert_array_equal(again.saddles, found.saddles)
+    assert again.paths == found.paths
+
+
+def test_what_is_finished_is_not_searched_for_again(found, tmp_path, monkeypatch):
+    shutil.copytree(found.file.parent, tmp_path / "a")
+    heard = Heard()
+    monkeypatch.setattr(explore.whole, "run", None)
+    again, failed = joined(tmp_path / "a", heard)
+    assert not failed
+    np.testing.assert_array_equal(again.saddles, found.saddles)
+    assert not any(line.startswith("path ") for line in heard.lines)
+
+
+def test_an_interrupted_one_goes_on_where_it_was(found, tmp_path, monkeypatch):
+    stop = Stop()
+    begun = []
+    real = explore.whole.run
+
+    def run(asked, place, watcher, stop):
+        begun.append(place.name)
+        if len(begun) == 2:
+            stop.number = signal.SIGTERM
+        return real(asked, place, watcher, stop)
+
+    monkeypatch.setattr(explore.whole, "run", run)
+    with pytest.raises(Interrupted):
+        joined(tmp_path / "a", stop=stop)
+    assert len(file.read(tmp_path / "a").paths) == 1
+    again, _ = joined(tmp_path / "a")
+    assert begun == ["A-B", "A-C", "A-C", "B-C"]
+    np.testing.assert_array_equal(again.saddles, found.saddles)
+
+
+def test_a_budget_a_star_and_a_list(tmp_path):
+    assert len(joined(tmp_path / "a", budget=1)[0].paths) == 1
+    assert len(joined(tmp_path / "a", how=choice.star)[0].paths) == 2
+    only = joined(tmp_path / "b", how=choice.of_a_list([(1, 2)]))[0]
+    assert [(way.one, way.other) for way in only.paths] == [(1, 2)]
+    assert "in 2 parts that no path joins" in report_landscape.headline(only)
+
+
+def test_a_path_that_is_not_found_holds_up_none(tmp_path):
+    heard = Heard()
+    points = [*POINTS[:2], Point("off", [float("nan"), 0.0])]
+    landscape, failed = joined(tmp_path / "a", heard, points=points)
+    assert [(way.one, way.other) for way in landscape.paths] == [(0, 1)]
+    assert len(failed) == 2
+    assert "A-off" in failed[0]
+
+
+def test_what_was_found_with_other_settings_or_of_other_minima_is_refused(found, tmp_path):
+    shutil.copytree(found.file.parent, tmp_path / "a")
+    moved = [POINTS[0], Point("B", [0.5, 0.1]), POINTS[2]]
+    with pytest.raises(PathsearchError, match=r"holds a run with another configuration: endpoints\.end"):
+        joined(tmp_path / "a", points=moved)
+    other = settings("method.images=9")
+    with pytest.raises(PathsearchError, match=r"holds a run with another configuration: method\.images"):
+        explore.explore(other, Path(), POINTS, choice.tree, tmp_path / "a", Heard(), Stop())
+
+
+def test_a_minimum_with_two_values_was_measured_on_two_things(found):
+    values = np.array([np.inf, -100.0, np.inf])
+    runs = explore._there(settings(), Path(), POINTS, found.file.parent)
+    with pytest.raises(PathsearchError, match=r"^B has loss -100, and -108\.\d+ in .*A-B"):
+        explore._landscape(settings(), POINTS, values, runs, found.file.parent)
+
+
+def test_trained_minima_come_from_the_store(tmp_path):
+    (tmp_path / "small.yaml").write_text(SMALL)
+    changes = ["steps=4", "measure.points=3", "measure.plane=0"]
+    wanted, _ = config.load(str(tmp_path / "small.yaml"), changes)
+    points = explore.trained(wanted.endpoints.start.train, range(3))
+    assert [point.name for point in points] == ["seed0", "seed1", "seed2"]
+    heard = Heard()
+    one, _ = explore.explore(wanted, tmp_path, points, choice.star, tmp_path / "a", heard, Stop(), tmp_path / "minima")
+    assert len(list((tmp_path / "minima").glob("mlp-*"))) == 3
+    assert one.metric == "train_loss"
+    assert len(one.paths) == 2
+    best = int(np.argmin(one.values))
+    assert all(best in (way.one, way.other) for way in one.paths)
+
+
+def test_pictures_have_exact_heights(found):
+    figure = pictures.drawn(found)
+    heights = {round(float(y), 6) for line in figure.axes[0].get_lines() for y in line.get_ydata()}
+    assert {round(SADDLE, 6), round(found.saddles[1, 2], 6), *(round(v, 6) for v in found.values)} <= heights
+    assert [text.get_text() for text in figure.axes[0].get_xticklabels()] == ["A", "B", "C"]
+
+
+def test_files_that_are_no_landscapes(found, tmp_path):
+    with pytest.raises(PathsearchError, match=r"no landscape in .*: `pathsearch explore` makes one"):
+        file.read(tmp_path)
+    (tmp_path / "landscape.h5").write_bytes(b"nothing")
+    with pytest.raises(PathsearchError, match="cannot be read"):
+        file.read(tmp_path)
+    (run, *_) = found.file.parent.glob("paths/*/path.h5")
+    with pytest.raises(PathsearchError, match=r"cannot be read|is no landscape"):
+        file.read(run)
+    shutil.copy(found.file, tmp_path / "later.h5")
+    with h5py.File(tmp_path / "later.h5", "a") as h5:
+        h5.attrs["format_version"] = 9
+    with pytest.raises(PathsearchError, match="of a later program"):
+        file.read(tmp_path / "later.h5")
+
+
+def test_the_command_and_its_mistakes(tmp_path):
+    (tmp_path / "pairs.yaml").write_text("[[0, 5]]")
+    (tmp_path / "odd.yaml").write_text("[1, 2]")
+    asked = ("explore", "muller-brown", "measure.plane=0", "--minima", str(MINIMA[:2]))
+    said = command(*asked, "--out", "x", cwd=tmp_path).stdout
+    assert said.startswith("2 minima, 1 path of 1 pairs; loss: minima ")
+    assert (tmp_path / "x" / "landscape.png").read_bytes().startswith(b"\x89PNG")
+    for options, line in {
+        ("--pairs", "tre"): "--pairs: no 'tre' (did you mean 'tree'?)",
+        ("--pairs", "pairs.yaml"): "[0, 5] are no two of the minima 0 to 1",
+        ("--pairs", "odd.yaml"): "write pairs of numbers",
+        ("--minima", "1"): "say how many, at least 2",
+        ("--minima", "4"): "this configuration trains none of its endpoints",
+    }.items():
+        done = command(*asked, *options, "--out", "y", cwd=tmp_path, status=1)
+        assert line in done.stderr.splitlines()[-1]
+        assert not (tmp_path / "y").exists()
