@@ -16,13 +16,17 @@ from pathsearch.storage.glance import glance
 
 ELSEWHERE = "name another folder with --out, or move this one away"
 
+OPENED = ("objective.", "endpoints.", "optimizer.", "until")
+"""Beginnings of options that show only in what is opened whether they can be used."""
+
 
 def past(file: Path, settings: RunSettings, folder: Path, stretch: bool = False) -> storage.Run | None:
     """The run that `file` holds, if it is the one with these settings; None where there is no file.
 
     `folder` is the configuration's. The last stage may have more steps, or a smaller tolerance, than what is kept: see
     `beyond`. stretch: also where its learning rates follow from the number of steps, and `until` may differ. Raises
-    PathsearchError where the file holds another run or is damaged, and where what it came from is no longer the same.
+    PathsearchError where the file holds another run or is damaged, and where what it came from is no longer the same;
+    but first what a new run with these settings would raise.
     """
     if not file.exists():
         return None
@@ -32,6 +36,10 @@ def past(file: Path, settings: RunSettings, folder: Path, stretch: bool = False)
     old = _before(kept)
     unlike = differences(_compared(old), _compared(settings))
     if unlike and not _longer(old.model_copy(update={"until": settings.until}) if stretch else old, settings):
+        if any(each.startswith(OPENED) for each in unlike):
+            from pathsearch.run.invalid import refuse_invalid  # torch, data and network are needed for this alone
+
+            refuse_invalid(settings, folder)  # a misspelt option is no other configuration
         hint = _of_all_cycles(old, settings, kept) or _of_another_goal(old, settings, kept)
         raise PathsearchError(
             f"{file} holds a run with another configuration: {', '.join(unlike)}; {hint or ELSEWHERE}"
