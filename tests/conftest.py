@@ -57,6 +57,14 @@ def path_of(holder: SerialHolder) -> np.ndarray:
 
 
 @pytest.fixture(autouse=True)
+def ended() -> Iterator[None]:
+    """End what a failed test started: it would have the cores, or the cluster's, while the others run."""
+    yield
+    while commands.STARTED:
+        commands.STARTED.pop().kill()
+
+
+@pytest.fixture(autouse=True)
 def own_modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Forget the modules that a test wrote: another one may write others of the same names."""
     yield
