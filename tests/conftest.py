@@ -26,7 +26,12 @@ from tests import commands, runs
 torch.set_num_threads(1)  # the workers of pytest-xdist share the cores
 
 
-WITH_RAY = ("tests/holders/ray/", "tests/run/test_tasks.py", "tests/run/test_coordinator.py")
+WITH_RAY = (
+    "tests/holders/ray/",
+    "tests/landscape/test_at_once.py",
+    "tests/run/test_tasks.py",
+    "tests/run/test_coordinator.py",
+)
 FIRST = ("tests/slurm/", "tests/test_style.py", *WITH_RAY)
 
 

@@ -215,7 +215,7 @@ def _landscape(
 ) -> Landscape:
     """What the runs say; values: those that are known without them."""
     metric, known, ways = "", values.copy(), []
-    for (u, v), run in runs.items():
+    for (u, v), run in sorted(runs.items()):  # in whatever order they ended
         shown = figures(run)
         metric, found = next((name, each) for name, each in shown["path"].items() if isinstance(each, dict))
         for n, value in ((u, found["start"]), (v, found["end"])):
