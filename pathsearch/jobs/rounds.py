@@ -9,7 +9,6 @@ from pathlib import Path
 
 from pathsearch.errors import Interrupted, PathsearchError
 from pathsearch.jobs import records, submission, submit
-from pathsearch.jobs.listing import shown
 from pathsearch.jobs.records import LOCAL
 from pathsearch.jobs.states import ALIVE, statuses
 from pathsearch.jobs.submit import Submission
@@ -45,7 +44,7 @@ def by_jobs(
         before: dict[Path, str] = {}
         left = list(runs)
         while left:
-            _wait(look, stop, asked)
+            _wait(look, stop)
             for one in statuses(left):
                 # between two attempts of a job a state may look like its end: what is said twice counts
                 if one.state not in UNSURE and before.get(one.run) == one.state:
@@ -64,14 +63,14 @@ def _batches(asked: Submission, runs: Mapping[Path, Asked]) -> list[submission.B
     return submit.swept(asked, {str(run.relative_to(asked.root)): each.settings for run, each in runs.items()})
 
 
-def _wait(seconds: float, stop: Stop, asked: Submission) -> None:
+def _wait(seconds: float, stop: Stop) -> None:
     """Sleep; raise Interrupted where the command is to end."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if stop.due(1.0) and stop.number is not None:
             raise Interrupted(
-                f"stopped by {stop.reason}; the jobs go on: run the same command again, or `pathsearch cancel "
-                f"{shown(asked.root)}`",
+                f"stopped by {stop.reason}; the jobs go on: run the same command again (`pathsearch jobs` lists them, "
+                "`pathsearch cancel` ends them)",
                 stop.number,
             )
         time.sleep(min(0.2, seconds))

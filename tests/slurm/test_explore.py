@@ -1,7 +1,5 @@
 """An exploration whose rounds are arrays of jobs, and whose waiting process dies meanwhile."""
 
-import signal
-
 import numpy as np
 
 from pathsearch.jobs.states import statuses
@@ -20,12 +18,18 @@ FEW = (
     "--pairs",
     "star",
 )
+PROFILE = "{partition: debug, gpus_per_node: 0, cpus_per_node: 1, time: 10}"
+
+
+def written(folder):
+    """A configuration and a profile; the command that explores by jobs."""
+    (folder / "small.yaml").write_text(SMALL)
+    (folder / "profile.yaml").write_text(PROFILE)
+    return ("explore", "small.yaml", *FEW, "--out", "jobs", "--store", "minima", "--cluster", "profile.yaml")
 
 
 def test_rounds_of_jobs_go_on_without_the_process_that_waits(slurm, tmp_path):
-    (tmp_path / "small.yaml").write_text(SMALL)
-    (tmp_path / "profile.yaml").write_text("{partition: debug, gpus_per_node: 0, cpus_per_node: 1, time: 10}")
-    here = ("explore", "small.yaml", *FEW, "--out", "jobs", "--store", "minima", "--cluster", "profile.yaml")
+    here = written(tmp_path)
     said = tmp_path / "said"
     said.touch()
     process = started(*here, cwd=tmp_path, environment={**ENVIRONMENT, **slurm}, err=said)
@@ -51,15 +55,14 @@ def test_rounds_of_jobs_go_on_without_the_process_that_waits(slurm, tmp_path):
 
 
 def test_a_stop_leaves_the_jobs_and_what_fails_is_said(slurm, tmp_path):
-    (tmp_path / "small.yaml").write_text(SMALL)
-    here = ("explore", "small.yaml", *FEW, "--out", "jobs", "--store", "minima", "--cluster", "slurm")
+    here = written(tmp_path)
     said = tmp_path / "said"
     said.touch()
     process = started(*here, cwd=tmp_path, environment={**ENVIRONMENT, **slurm}, err=said)
     until(lambda: not process.is_alive() or "job " in said.read_text(), said.read_text)
     process.terminate()
     process.join(300)
-    assert process.exitcode == 128 + signal.SIGTERM
+    assert process.exitcode == 130, said.read_text()
     assert "the jobs go on: run the same command again" in said.read_text().splitlines()[-1]
     assert statuses(sorted((tmp_path / "minima").glob("mlp-*")))
     line = pathsearch(*here[:-1], "local", cwd=tmp_path, status=1).stderr.splitlines()[-1]
