@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from os.path import commonprefix
+from itertools import takewhile
 from pathlib import Path
 from string import digits
 
@@ -105,54 +105,54 @@ def spanning_tree(landscape: Landscape, axes: Axes) -> None:
 def profiles(landscape: Landscape, axes: Axes) -> None:
     """The loss along every path of the tree from the better minimum to the other, pivots marked."""
     found = _measured(landscape)
-    colours = _colours(np.array([way.figures["saddle"] for way, _ in found]))
+    norm = _norm(np.array([way.figures["saddle"] for way, _ in found]))
     for way, run in sorted(found, key=lambda each: -each[0].figures["saddle"]):
         x, values = over_length(run, "path", landscape.metric)
         x = 1.0 - x if values[0] > values[-1] else x
-        shade = colours.to_rgba(way.figures["saddle"])
+        shade = MAP(norm(way.figures["saddle"]))
         axes.plot(x, values, "D-", color=shade, markevery=pivots_along(run), markersize=2.5, linewidth=1.0)
     if _wide(heights := np.concatenate([line.get_ydata() for line in axes.get_lines()])):
         axes.set_yscale("log")
         _plain_logarithms(axes.yaxis, heights)
     axes.set(xlabel=LENGTH, ylabel=label(landscape.metric), xlim=(-0.03, 1.03))
-    _bar(axes, colours, "saddle")
+    _bar(axes, ScalarMappable(norm, MAP), "saddle")
 
 
 def matrix(landscape: Landscape, axes: Axes, figure: str) -> None:
     """A figure of all pairs, in the order of the tree; pairs without it are hatched."""
     order = tree.leaves(landscape.values, landscape.saddles)
     shown = pairs(landscape)[figure][np.ix_(order, order)]
-    colours = _colours(shown)
-    axes.imshow(shown, cmap=colours.cmap, norm=colours.norm)
+    image = axes.imshow(shown, cmap=MAP, norm=_norm(shown), aspect="auto")  # square, the layout would not fit
     for v, u in np.argwhere(np.isnan(shown) & ~np.eye(len(order), dtype=bool)).tolist():
-        axes.add_patch(Rectangle((u - 0.5, v - 0.5), 1, 1, facecolor="0.93", edgecolor="0.6", hatch="////", linewidth=0))
+        axes.add_patch(
+            Rectangle((u - 0.5, v - 0.5), 1, 1, facecolor="0.93", edgecolor="0.6", hatch="////", linewidth=0)
+        )
     _name(landscape, order, axes.xaxis)
     _name(landscape, order, axes.yaxis)
     said = SAID.get(figure, figure.replace("_", " "))
-    _bar(axes, colours, said if figure in ("length", "chord", "gradients") else f"{said}, {label(landscape.metric)}")
+    _bar(axes, image, said if figure in ("length", "chord", "gradients") else f"{said}, {label(landscape.metric)}")
 
 
 def _graph(landscape: Landscape, axes: Axes, places: Array, ways: Sequence[Way]) -> None:
     """Minima at places [n, 2], the lower the darker, in them what their names differ in; and paths between them."""
     values = np.where(np.isfinite(landscape.values), landscape.values, np.nan)
-    saddles, nodes = _colours(np.array([way.figures["saddle"] for way in ways])), _colours(values, GREYS)
+    saddles, heights = _norm(np.array([way.figures["saddle"] for way in ways])), _norm(values)
     on_tree = {(way.one, way.other) for way in spanning(landscape)}
     for way in sorted(ways, key=lambda way: -way.figures["saddle"]):
         width = 2.4 if (way.one, way.other) in on_tree else 0.7
-        axes.plot(*places[[way.one, way.other]].T, color=saddles.to_rgba(way.figures["saddle"]), linewidth=width)
+        axes.plot(*places[[way.one, way.other]].T, color=MAP(saddles(way.figures["saddle"])), linewidth=width)
     size = min(POINTS, 110 / len(places))
-    shared = len(commonprefix(landscape.names).rstrip(digits)) if len(places) > 1 else 0
-    for name, place, shade in zip(landscape.names, places, nodes.to_rgba(values)):
+    for name, (x, y), value in zip(_without_beginning(landscape.names), places.tolist(), values):
+        shade = GREYS(heights(value)) if np.isfinite(value) else (1.0, 1.0, 1.0, 1.0)
         box = {"boxstyle": "circle,pad=0.25", "facecolor": shade, "edgecolor": "black", "linewidth": 0.6}
         ink = "white" if shade[0] < 0.5 else "black"
-        said = name[shared:] or name
-        axes.text(*place, said, size=size, color=ink, ha="center", va="center", bbox=box, zorder=3)
+        axes.text(x, y, name, size=size, color=ink, ha="center", va="center", bbox=box, zorder=3)
     far = 1.12 * float(np.abs(places).max())
     axes.set(xlim=(-far, far), ylim=(-far, far), aspect="equal")
     axes.set_axis_off()
     said = label(landscape.metric)
-    _bar(axes, saddles, f"saddle, {said}", 0.54)
-    _bar(axes, nodes, "minimum", 0.0, 0.42)
+    _bar(axes, ScalarMappable(saddles, MAP), f"saddle, {said}", 0.54)
+    _bar(axes, ScalarMappable(heights, GREYS), "minimum", 0.0, 0.42)
 
 
 def _bar(axes: Axes, colours: ScalarMappable, said: str, bottom: float = 0.0, top: float = 1.0) -> None:
@@ -160,7 +160,7 @@ def _bar(axes: Axes, colours: ScalarMappable, said: str, bottom: float = 0.0, to
     beside = axes.inset_axes((1.04, bottom, 0.05, top - bottom))
     bar = axes.figure.colorbar(colours, cax=beside, label=said)
     if isinstance(colours.norm, LogNorm):
-        _plain_logarithms(bar.ax.yaxis, np.array([colours.norm.vmin, colours.norm.vmax]))
+        _plain_logarithms(bar.ax.yaxis, np.array([colours.norm.vmin, colours.norm.vmax], dtype=float))
     else:
         bar.ax.yaxis.set_major_locator(MaxNLocator(6 if top - bottom > 0.5 else 4, steps=[1, 2, 2.5, 5, 10]))
 
@@ -181,11 +181,17 @@ def _name(landscape: Landscape, order: Sequence[int], axis: Axis) -> None:
     axis.set_tick_params(labelsize=min(POINTS, 125 / len(order)), labelrotation=90 if across else 0)
 
 
-def _colours(values: Array, colours: ListedColormap = MAP) -> ScalarMappable:
-    """Colours of values, by their logarithm where they are wide apart."""
+def _without_beginning(names: Sequence[str]) -> list[str]:
+    """Names without what all begin with, but for digits; as they are where one would be empty."""
+    alike = [letters[0] for letters in takewhile(lambda letters: len(set(letters)) == 1, zip(*names))]
+    begin = len("".join(alike).rstrip(digits))
+    return list(names) if begin in map(len, names) else [name[begin:] for name in names]
+
+
+def _norm(values: Array) -> Normalize:
+    """The range of finite values, of their logarithms where they are wide apart."""
     known = values[np.isfinite(values)]
-    kind = LogNorm if _wide(known) else Normalize
-    return ScalarMappable(kind(known.min(), known.max()), colours)
+    return (LogNorm if _wide(known) else Normalize)(known.min(), known.max())
 
 
 def _wide(values: Array) -> bool:

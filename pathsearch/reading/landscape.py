@@ -1,5 +1,6 @@
 """Reading a landscape, from Python, while it is explored as well: every question reads the file as it is then."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -57,9 +58,10 @@ class OpenedLandscape:
         higher of the two.
         """
         found = self.landscape
-        names = {side: ((side,), np.array(found.names)) for side in ("one", "other")}
-        tables = {name: (("one", "other"), table) for name, table in report_landscape.pairs(found).items()}
-        return dataset(f"a dataset of {self.file}", names | tables)
+        sides = ("one", "other")
+        arrays: dict[str, tuple[tuple[str, ...], Any]] = {side: ((side,), np.array(found.names)) for side in sides}
+        arrays |= {name: (sides, table) for name, table in report_landscape.pairs(found).items()}
+        return dataset(f"a dataset of {self.file}", arrays)
 
     @property
     def tree(self) -> list[Edge]:
@@ -76,8 +78,10 @@ class OpenedLandscape:
         u, v = _two(found, one, other)
         passed = tree.route(found.saddles, u, v)
         if not passed:
-            raise PathsearchError(f"no paths join {found.names[u]} and {found.names[v]} in {self.file}: explore further")
-        return [_edge(found, *step) for step in zip(passed, passed[1:])]
+            raise PathsearchError(
+                f"no paths join {found.names[u]} and {found.names[v]} in {self.file}: explore further"
+            )
+        return [_edge(found, *step) for step in pairwise(passed)]
 
     def run(self, one: str | int, other: str | int) -> Opened:
         """The run that joins two minima, by name or number, as `pathsearch.open` gives it.

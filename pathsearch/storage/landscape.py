@@ -135,7 +135,9 @@ def read(where: str | Path) -> Landscape:
             f"{file} is no landscape, or was damaged: name a folder of `pathsearch explore`, or run that again"
         )
     if int(said[1]) != VERSION:
-        raise PathsearchError(f"{file} has format version {int(said[1])}, this program reads {VERSION}: update pathsearch")
+        raise PathsearchError(
+            f"{file} has format version {int(said[1])}, this program reads {VERSION}: update pathsearch"
+        )
     try:
         if whole[:USER_BLOCK] != _block(whole[USER_BLOCK:]):
             raise ValueError(DAMAGED)
