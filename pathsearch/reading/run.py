@@ -112,11 +112,3 @@ class Opened(Along):
             if self._live is None or self._live[0] != settings:  # the data are read once
                 self._live = settings, reopened(self.file, settings)
             yield self._live[1]
-
-
-def open(run: str | Path) -> Opened:
-    """Open a run, finished or under way, by its folder or its path.h5, to read what it found.
-
-    Raises PathsearchError where there is none, or a damaged one.
-    """
-    return Opened(run)
