@@ -108,16 +108,15 @@ def submit(
         from pathsearch.jobs import submit
 
     asked = submit.Submission(Path(name).stem, settings, folder, root, cluster or "slurm", profile, minima)
+    runs = None
     if sweep:
         runs = {below: config.load(name, overrides + more)[0] for below, more in several.items()}
         sweeps.refuse_equal(runs)
-        batches = submit.swept(asked, runs)
-    else:
-        batches = submit.single(asked)
-    if dry_run:
-        submit.preview(asked, batches)
-        return
-    submit.carry_out(asked, batches)
+    batches, done = submit.planned(asked, runs)
+    if done:
+        print(f"# {done}" if dry_run else done)
+    if batches:
+        (submit.preview if dry_run else submit.carry_out)(asked, batches)
 
 
 def jobs(

@@ -38,8 +38,12 @@ def by_jobs(
         if len(new) < len(runs):
             watcher.log(f"waits for jobs of before: {', '.join(run.name for run in runs if run not in new)}")
         if new:
-            for batch, job in submit.handed_over(asked, _batches(asked, new)):
-                watcher.log(submit.said(job, list(batch.runs)))
+            taken: list[tuple[submission.Batch, str]] = []
+            try:
+                submit.hand_over(asked, _batches(asked, new), taken)
+            finally:
+                for batch, job in taken:
+                    watcher.log(submit.said(job, list(batch.runs)))
         watcher.phase("jobs", len(runs))
         before: dict[Path, str] = {}
         left = list(runs)

@@ -12,6 +12,7 @@ from pathsearch.run.config import differences, validated
 from pathsearch.run.outside import METRICS, changed, outside
 from pathsearch.run.settings import UNCOMPARED, RunSettings
 from pathsearch.run.until import another
+from pathsearch.storage.glance import glance
 
 ELSEWHERE = "name another folder with --out, or move this one away"
 
@@ -56,6 +57,18 @@ def past(file: Path, settings: RunSettings, folder: Path, stretch: bool = False)
             f"{ELSEWHERE}"
         )
     return kept
+
+
+def finished(where: Path, settings: RunSettings, folder: Path, stretch: bool = False) -> storage.Run | None:
+    """The run in a folder, if it is the one with these settings and has nothing left to do; else None.
+
+    Raises as `past` where a run of another kind is finished there; nothing is read of one that is not finished.
+    """
+    seen = glance(where)
+    if seen is None or seen.state != "finished":
+        return None
+    kept = past(where / "path.h5", settings, folder, stretch)
+    return kept if kept is not None and not beyond(kept, settings) else None
 
 
 def beyond(kept: storage.Run, settings: RunSettings) -> bool:

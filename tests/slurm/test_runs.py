@@ -56,7 +56,8 @@ def test_what_goes_wrong_is_said_in_a_line(slurm, tmp_path):
     assert "invalid partition specified: nowhere" in line("--partition", "nowhere")
     assert "SLURM takes no %" in line("--out", "a%b")
     assert "no file gone.npy here" in line("endpoints.start=gone.npy")
-    assert "UNSUBMITTED" in pathsearch("jobs", cwd=tmp_path, **slurm).stdout
+    assert not (tmp_path / "run").exists()
+    assert "no runs were submitted yet" in pathsearch("jobs", cwd=tmp_path, **slurm).stdout
 
 
 def test_jobs_tell_of_one_that_died_before_it_wrote_anything(slurm, tmp_path):
