@@ -1,5 +1,5 @@
-"""The command line: `pathsearch run | train | extend | show | compare | plot | export | align | symmetries | configs |
-options | bench`, and those on jobs.
+"""The command line: `pathsearch run | train | extend | show | compare | plot | export | ensemble | align | symmetries |
+configs | options | bench`, and those on jobs.
 
 Commands import what they need themselves: torch takes two seconds, which those that only look do without.
 """
@@ -15,7 +15,7 @@ import typer
 from pydantic import ValidationError
 from typer.core import TyperGroup
 
-from pathsearch import cli_align, cli_compare, cli_explore, cli_export, cli_extend, cli_jobs, cli_train
+from pathsearch import cli_align, cli_compare, cli_ensemble, cli_explore, cli_export, cli_extend, cli_jobs, cli_train
 from pathsearch.errors import PathsearchError, described, one_line
 from pathsearch.files import expanded
 from pathsearch.jobs import work
@@ -49,7 +49,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-Folder = Annotated[Path, typer.Argument(metavar="RUN", parser=expanded, help="A run's folder or its path.h5.")]
+FOUND = "A run's folder or its path.h5, or a landscape's or its landscape.h5"
 
 
 def _config_names(incomplete: str) -> Iterable[str]:
@@ -98,24 +98,30 @@ def run(
 
 @app.command()
 def show(
-    where: Folder, as_json: Annotated[bool, typer.Option("--json", help="Every figure, as JSON.")] = False
+    where: Annotated[Path, typer.Argument(metavar="RUN", parser=expanded, help=f"{FOUND}.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Every figure, as JSON.")] = False,
 ) -> None:
-    """What a run has found."""
-    from pathsearch import report, storage
-    from pathsearch.run.finish import say
+    """What a run has found, or a landscape's exploration."""
+    from pathsearch import storage
+    from pathsearch.storage import landscape
 
-    found = storage.read(where)
+    found = landscape.read(where) if landscape.is_landscape(where) else storage.read(where)
     if as_json:
-        print(json.dumps(report.figures(found), indent=2))
+        from pathsearch import report, report_landscape
+
+        shown = report.figures(found) if isinstance(found, storage.Run) else report_landscape.figures(found)
+        print(json.dumps(shown, indent=2))
     else:
-        say(found)
+        from pathsearch.run import finish
+
+        finish.say(found) if isinstance(found, storage.Run) else finish.say_landscape(found)
 
 
 @app.command()
 def plot(
     where: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN", parser=expanded, help="A run's folder or its path.h5; several for one picture."),
+        typer.Argument(metavar="RUN", parser=expanded, help=f"{FOUND}; several runs for one picture."),
     ],
     output: Annotated[
         Optional[Path],
@@ -124,28 +130,38 @@ def plot(
             "--output",
             metavar="FILE",
             parser=expanded,
-            help="Its suffix is the format (png, pdf, svg, …); default: path.png or path-PANEL.png beside the run; of "
-            "several runs paths.png.",
+            help="Its suffix is the format (png, pdf, svg, …); default: path.png or path-PANEL.png beside the run, "
+            "landscape.png or landscape-PANEL.png; of several runs paths.png.",
         ),
     ] = None,
     panel: Annotated[
         Optional[list[str]],
         typer.Option(
             help="profile, plane, convergence or a metric (error, …) alone; more than once for several. Of several "
-            "runs: profile or a metric."
+            "runs: profile or a metric. Of a landscape: disconnectivity, connectivity, tree, profiles, or a figure of "
+            "all pairs, as saddle, minimax or barrier."
         ),
     ] = None,
 ) -> None:
     """Draw the loss and the metrics along the path, the plane around it, and the convergence.
 
     The plane's levels are even in the logarithm of the loss above the lowest; dots on lines are pivots. Of several
-    runs: train loss and test error over the fraction of the arc length, and faintly the straight lines.
+    runs: train loss and test error over the fraction of the arc length, and faintly the straight lines. Of a
+    landscape: its trees, the profiles along the tree, the saddles of all pairs.
     """
     from pathsearch import plots, storage
+    from pathsearch.storage import landscape
 
-    if len(where) == 1:
+    chosen = "".join(f"-{each}" for each in panel or ())
+    if len(where) == 1 and landscape.is_landscape(where[0]):
+        from pathsearch.plots.landscape import save
+
+        found = landscape.read(where[0])
+        file = output or found.file.with_name(f"landscape{chosen}.png")
+        save(found, file, panel or ())
+    elif len(where) == 1:
         run = storage.read(where[0])
-        file = output or run.file.with_name(f"path{''.join(f'-{each}' for each in panel or ())}.png")
+        file = output or run.file.with_name(f"path{chosen}.png")
         plots.save(run, file, panel or ())
     else:
         from pathsearch.comparing import groups
@@ -247,6 +263,7 @@ app.command()(cli_compare.compare)
 app.command()(cli_explore.explore)
 app.command()(cli_extend.extend)
 app.command()(cli_export.export)
+app.command()(cli_ensemble.ensemble)
 app.command()(cli_train.train)
 app.command()(cli_align.align)
 app.command()(cli_align.symmetries)

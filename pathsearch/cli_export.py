@@ -42,7 +42,7 @@ def export(
     from pathsearch import reading
     from pathsearch.along import position
 
-    opened = reading.open(where)
+    opened = reading.Opened(where)
     file = output or opened.file.with_name("model.pt")
     if file.suffix not in SUFFIXES:
         raise PathsearchError(f"-o {file}: name a file that ends in one of {', '.join(SUFFIXES)}")

@@ -63,7 +63,7 @@ def figures(run: Run) -> dict[str, Any]:
         found[name] = {**metrics, "saddle_uncertainty": run.summary[f"{name}_uncertainty"]}
     if found["path"]:
         found["length"] = float(run.groups["profiles/path"]["arc_length"][-1])
-    return _without_nan(found)
+    return without_nan(found)
 
 
 def table(run: Run) -> Table:
@@ -318,10 +318,10 @@ def number(value: float | None, share: bool = False) -> str:
     return f"{value:.5g}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
     """JSON has no NaN: a share that does not exist is null."""
     if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
+        return {key: without_nan(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_without_nan(item) for item in value]
+        return [without_nan(item) for item in value]
     return None if isinstance(value, float) and not np.isfinite(value) else value

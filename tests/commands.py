@@ -36,6 +36,7 @@ COMMANDS = [
     "pathsearch.jobs.resubmit",
 ]
 SERVER.set_forkserver_preload([*COMMANDS, "sklearn.datasets"])
+STARTED: list[Any] = []  # by the test that is under way
 
 
 def command(*arguments: object) -> list[str]:
@@ -71,6 +72,7 @@ def started(
         ensure_running()
     process = SERVER.Process(target=_run, args=([*map(str, arguments)], cwd, dict(environment), out, err, drawn))
     process.start()
+    STARTED.append(process)
     return process
 
 

@@ -79,13 +79,19 @@ def swept(asked: Submission, runs: dict[str, RunSettings]) -> list[Batch]:
     training = {where: each.settings for where, each in wanted.items() if where not in under_way}
     found = []
     if training:
-        # a vector has no use for more; a store may be a group's, scripts and output are their owner's alone
-        small = asked.profile.model_copy(update={"nodes": 1, "gpus_per_node": min(1, asked.profile.gpus_per_node)})
-        found.append(Batch("minima", store / f"jobs-{os.getuid()}", training, small))
+        found.append(trained(asked, training))
     after = (*_awaited(asked, list(runs.values())), *_jobs(list(under_way.values())))
     needs = {where: [each.folder for each in own if each.folder in wanted] for where, own in needed.items()}
     found.append(Batch(asked.name, asked.root / f"jobs-{asked.name}", paths, asked.profile, after, needs, store))
     return found
+
+
+def trained(asked: Submission, training: dict[Path, RunSettings]) -> Batch:
+    """Minima, in their folders of the store."""
+    # a vector has no use for more; a store may be a group's, scripts and output are their owner's alone
+    small = asked.profile.model_copy(update={"nodes": 1, "gpus_per_node": min(1, asked.profile.gpus_per_node)})
+    store = asked.store or minima.beside(asked.root)
+    return Batch("minima", store / f"jobs-{os.getuid()}", training, small)
 
 
 def preview(asked: Submission, batches: list[Batch]) -> None:
@@ -138,18 +144,19 @@ def carry_out(asked: Submission, batches: list[Batch]) -> None:
     _refuse_running([where for batch in batches for where in batch.runs])
     taken: list[tuple[Batch, str]] = []
     try:
-        _hand_over(batches, asked.cluster, asked.folder, Path.cwd(), taken)
+        hand_over(asked, batches, taken)
     finally:
         for batch, job in taken:
             print(said(job, list(batch.runs)), flush=True)
     print(f"watch: pathsearch jobs; pathsearch logs -f {shlex.quote(str(next(iter(batches[-1].runs))))}")
 
 
-def _hand_over(batches: list[Batch], cluster: str, folder: Path, here: Path, taken: list[tuple[Batch, str]]) -> None:
+def hand_over(asked: Submission, batches: list[Batch], taken: list[tuple[Batch, str]]) -> None:
     """Submit batches of which each waits for the one before it; `taken` gets each with its job's id.
 
     Raises PathsearchError where one is refused: what was written for it and for those after it is taken back.
     """
+    cluster, folder, here = asked.cluster, asked.folder, Path.cwd()
     if cluster == LOCAL:
         # one after another in one process: this machine has no queue that would keep them apart
         batches = [replace(batches[-1], runs={where: one for batch in batches for where, one in batch.runs.items()})]

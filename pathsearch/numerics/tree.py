@@ -54,6 +54,26 @@ def minimax(saddles: Array) -> Array:
     return found
 
 
+def route(saddles: Array, start: int, end: int) -> list[int]:
+    """The minima on the lowest way from one to another, both among them; none where no path joins them."""
+    beside: dict[int, list[int]] = {n: [] for n in range(len(saddles))}
+    for u, v in spanning_tree(saddles):
+        beside[u].append(v)
+        beside[v].append(u)
+    towards = {end: end}
+    reached = [end]
+    for n in reached:
+        new = [m for m in beside[n] if m not in towards]
+        towards |= dict.fromkeys(new, n)
+        reached += new
+    if start not in towards:
+        return []
+    way = [start]
+    while way[-1] != end:
+        way.append(towards[way[-1]])
+    return way
+
+
 def merges(values: Array, saddles: Array) -> list[Merge]:
     """How groups of minima come together as the height rises; of two the one with the lowest minimum is drawn first."""
     group: dict[int, tuple[int, ...]] = {n: (n,) for n in range(len(values))}

@@ -2,11 +2,11 @@
 
 import io
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -24,14 +24,14 @@ from pathsearch.plots.style import DPI, HEIGHT, STYLE, WIDTH, blank
 from pathsearch.storage import Run
 from pathsearch.storage.metrics import beside_the_loss, subset
 
-Draw = Callable[[Run, Axes], None]
+Draw = Callable[[Any, Axes], None]
 
 
 class Panel(NamedTuple):
-    """What draws it, and what says why it cannot be drawn of a run, None where it can."""
+    """What draws it of a run or a landscape, and what says why it cannot be drawn of that, None where it can."""
 
     draw: Draw
-    missing: Callable[[Run], str | None]
+    missing: Callable[[Any], str | None]
     measured: bool = True
     """whether it may show what was measured"""
 
@@ -52,82 +52,51 @@ def formats() -> list[str]:
     return sorted(FigureCanvasAgg.get_supported_filetypes().keys() - NO_USE)
 
 
-class Panels:
-    """The panels of a run as functions, by the names that `pathsearch plot --panel` takes.
-
-    read: gives the run as it is when a picture of it is asked for.
-    """
-
-    def __init__(self, read: Callable[[], Run]) -> None:
-        self._read = read
-
-    def __call__(self, *names: str) -> Figure:
-        """As `picture`."""
-        return picture(self._read(), names)
-
-    def __getattr__(self, name: str) -> Callable[..., Axes]:
-        """A function that draws on axes, by default on those of a new figure of pyplot's, and returns them.
-
-        It raises PathsearchError where there is no such panel, or it cannot be drawn.
-        """
-        if name.startswith("_"):
-            raise AttributeError(name)
-
-        def draw(ax: Axes | None = None) -> Axes:
-            run = self._read()
-            _refuse_missing(run, name)
-            with rc_context(STYLE) if ax is None else nullcontext():
-                axes = _alone() if ax is None else ax
-                available(run)[name](run, axes)
-            return axes
-
-        return draw
-
-    def __dir__(self) -> list[str]:
-        return list(available(self._read()))
-
-
-def _alone() -> Axes:
-    from matplotlib import pyplot  # which looks for a display
-
-    return pyplot.figure(figsize=(WIDTH, HEIGHT), layout="constrained").add_subplot()
-
-
 @rc_context(STYLE)
 def picture(run: Run, names: Sequence[str] = ()) -> Figure:
     """The panels of these names side by side, all that can be drawn if none is named; many in two rows or more.
 
     Raises PathsearchError where a panel has no such name, cannot be drawn, or nothing can.
     """
-    known, there = _panels(run), available(run)
-    for name in names:
-        _refuse_missing(run, name)
-    drawn = list(names) or list(there)
+    known = _panels(run)
+    drawn = list(names) or list(available(run))
     if not drawn:
         raise PathsearchError(f"{run.file} has nothing to draw yet: {known['convergence'].missing(run)}")
+    for name in drawn:
+        refuse_missing(run, known, name)
+    heading = _heading(run, bool(names), any(known[name].measured for name in drawn))
+    return side_by_side(run, [known[name] for name in drawn], heading)
+
+
+def side_by_side(of: Any, drawn: Sequence[Panel], heading: Iterable[str]) -> Figure:
+    """Panels of a run or a landscape, which all can be drawn, and a heading above."""
     rows = -(-len(drawn) // BESIDE)
     columns = -(-len(drawn) // rows)
-    heading = _heading(run, bool(names), any(known[name].measured for name in drawn))
     figure = blank(columns, rows, heading)
     # the colour bar of one row makes no room in another
     parts = figure.subfigures(rows, 1, squeeze=False)[:, 0] if rows > 1 else [figure]
-    for place, name in enumerate(drawn):
-        there[name](run, parts[place // columns].add_subplot(1, columns, place % columns + 1))
+    for place, panel in enumerate(drawn):
+        panel.draw(of, parts[place // columns].add_subplot(1, columns, place % columns + 1))
     return figure
 
 
-def _refuse_missing(run: Run, name: str) -> None:
-    known, there = _panels(run), available(run)
+def refuse_missing(of: Any, known: Mapping[str, Panel], name: str) -> None:
+    """Raise PathsearchError where a run or a landscape has no panel of that name, or it cannot be drawn."""
     if name not in known:
-        raise PathsearchError(f"{run.file} has no panel {name!r}: there are {', '.join(known)}")
-    if name not in there:
-        others = ", ".join(there) or "none"
-        raise PathsearchError(f"{run.file} has no {name} to draw: {known[name].missing(run)}; it has {others}")
+        raise PathsearchError(f"{of.file} has no panel {name!r}: there are {', '.join(known)}")
+    if (why := known[name].missing(of)) is not None:
+        others = ", ".join(possible(of, known)) or "none"
+        raise PathsearchError(f"{of.file} has no {name} to draw: {why}; it has {others}")
+
+
+def possible(of: Any, known: Mapping[str, Panel]) -> dict[str, Draw]:
+    """Those of the panels that can be drawn of a run or a landscape: each is a function of it and of axes."""
+    return {name: panel.draw for name, panel in known.items() if panel.missing(of) is None}
 
 
 def available(run: Run) -> dict[str, Draw]:
-    """The panels that can be drawn of a run, by name: each is a function of the run and of axes."""
-    return {name: panel.draw for name, panel in _panels(run).items() if panel.missing(run) is None}
+    """The panels that can be drawn of a run, by name."""
+    return possible(run, _panels(run))
 
 
 def _panels(run: Run) -> dict[str, Panel]:
@@ -177,3 +146,51 @@ def _heading(run: Run, chosen: bool, measured: bool) -> list[str]:
     if measured and "profiles/path" in run.groups:
         lines.append(subset(run))
     return lines
+
+
+class Panels:
+    """The panels of a run or a landscape as functions, by the names that `pathsearch plot --panel` takes.
+
+    read: gives it as it is when a picture of it is asked for; known: its panels; whole: as `picture`.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[], Any],
+        known: Callable[[Any], Mapping[str, Panel]] = _panels,
+        whole: Callable[[Any, Sequence[str]], Figure] = picture,
+    ) -> None:
+        self._read, self._known, self._whole = read, known, whole
+
+    def __call__(self, *names: str) -> Figure:
+        """As `picture`."""
+        return self._whole(self._read(), names)
+
+    def __getattr__(self, name: str) -> Callable[..., Axes]:
+        """A function that draws on axes, by default on those of a new figure of pyplot's, and returns them.
+
+        It raises PathsearchError where there is no such panel, or it cannot be drawn.
+        """
+        if name.startswith("_"):
+            raise AttributeError(name)
+
+        def draw(ax: Axes | None = None) -> Axes:
+            of = self._read()
+            known = self._known(of)
+            refuse_missing(of, known, name)
+            with rc_context(STYLE) if ax is None else nullcontext():
+                axes = _alone() if ax is None else ax
+                known[name].draw(of, axes)
+            return axes
+
+        return draw
+
+    def __dir__(self) -> list[str]:
+        of = self._read()
+        return list(possible(of, self._known(of)))
+
+
+def _alone() -> Axes:
+    from matplotlib import pyplot  # which looks for a display
+
+    return pyplot.figure(figsize=(WIDTH, HEIGHT), layout="constrained").add_subplot()

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from pathsearch import report, storage
 from pathsearch.errors import PathsearchError, complain
+from pathsearch.storage.landscape import Landscape
 
 
 def finish(found: storage.Run) -> None:
@@ -45,6 +46,16 @@ def say(found: storage.Run) -> None:
         out.print(report.aligned(point, found.alignment), soft_wrap=True)
     for line in report.warnings(found):
         out.print(f"warning: {line}", soft_wrap=True)
+
+
+def say_landscape(found: Landscape) -> None:
+    """Print a landscape's headline, and its table where there are paths."""
+    from pathsearch import report_landscape
+
+    out = console()
+    out.print(report_landscape.headline(found), soft_wrap=True)
+    if found.paths:
+        put(report_landscape.table(found), out)
 
 
 def put(table: Table, out: Console) -> None:

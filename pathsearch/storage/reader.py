@@ -173,6 +173,8 @@ def _checked(file: Path) -> Iterator[h5py.File]:
         version = checked(raw)
         with hdf5(raw) as h5:
             if h5.attrs.get("format") != FORMAT:
+                if h5.attrs.get("format") == "pathsearch landscape":
+                    raise PathsearchError(f"{file} is a landscape, no run: name one of the runs in paths beside it")
                 raise PathsearchError(f"{file} was not written by pathsearch")
             if h5.attrs["format_version"] > FORMAT_VERSION:
                 raise PathsearchError(

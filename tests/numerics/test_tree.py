@@ -28,6 +28,14 @@ def test_muller_browns_three_minima():
     assert tree.leaves(values, saddles) == [0, 1, 2]
 
 
+def test_the_way_from_one_minimum_to_another():
+    saddles = matrix(6, s0_2=4.0, s1_2=3.0, s0_1=5.0, s2_3=-1.0, s4_5=0.0)
+    assert tree.route(saddles, 0, 1) == [0, 2, 1]
+    assert tree.route(saddles, 3, 0) == [3, 2, 0]
+    assert tree.route(saddles, 4, 5) == [4, 5]
+    assert tree.route(saddles, 0, 4) == []
+
+
 def drawn(seed, n=9, missing=0.5, levels=6):
     rng = np.random.default_rng(seed)
     saddles = rng.integers(-levels, levels, size=(n, n)).astype(float)  # many are equal, some are 0 and below

@@ -20,6 +20,7 @@ from pathsearch.storage.layout import axes, shapes
 if TYPE_CHECKING:
     from xarray import Dataset
 
+    from pathsearch.ensembles import Ensemble, Watch
     from pathsearch.objectives.network import NetworkObjective
     from pathsearch.plots import Panels
 
@@ -74,6 +75,23 @@ class Opened(Along):
         path = self._measured("profiles/path")
         return equally_apart(path["t"], path["arc_length"], points)
 
+    def ensemble(
+        self, points: int = 5, keep: bool = False, watch: "Watch" = lambda what, done, total: None
+    ) -> "Ensemble":
+        """What networks at so many equal lengths along the path, the ends among them, predict of the test set: one by
+        one, together, and with their weights averaged; see `ensembles.Ensemble`.
+
+        keep: the probabilities, too. watch: is told (what, done, total) as it goes on. Raises PathsearchError where the
+        path is not measured yet, the loss gives no probabilities of classes, or model or data are not to be had.
+        """
+        from pathsearch import ensembles
+
+        ensembles.refuse_others(self.settings.objective)
+        t = self.evenly(points)
+        weights = [self.weights(at) for at in t.tolist()]
+        with self._network() as network:
+            return ensembles.ensemble(network, t, weights, keep, watch)
+
     @property
     def plot(self) -> "Panels":
         """Pictures: `plot.profile(ax)`, `plot.plane(ax)`, … draw a panel on matplotlib axes; `plot()`, all of them."""
@@ -112,11 +130,3 @@ class Opened(Along):
             if self._live is None or self._live[0] != settings:  # the data are read once
                 self._live = settings, reopened(self.file, settings)
             yield self._live[1]
-
-
-def open(run: str | Path) -> Opened:
-    """Open a run, finished or under way, by its folder or its path.h5, to read what it found.
-
-    Raises PathsearchError where there is none, or a damaged one.
-    """
-    return Opened(run)
