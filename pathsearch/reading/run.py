@@ -13,8 +13,8 @@ from pathsearch.along import Along, Held
 from pathsearch.datasets import dataset
 from pathsearch.errors import PathsearchError
 from pathsearch.numerics.profiles import equally_apart
-from pathsearch.run.config import validated
-from pathsearch.run.settings import UNCOMPARED, RunSettings
+from pathsearch.run.past import recorded
+from pathsearch.run.settings import RunSettings
 from pathsearch.storage.layout import axes, shapes
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ class Opened(Along):
     @property
     def settings(self) -> RunSettings:
         """Every option; those that the run's program did not have get their defaults."""
-        config = {key: value for key, value in self.run.config.items() if key not in UNCOMPARED}
-        return validated(config, f"the configuration in {self.file}")
+        return recorded(self.run)
 
     @property
     def summary(self) -> dict[str, Any]:
