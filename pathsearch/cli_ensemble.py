@@ -35,7 +35,7 @@ def ensemble(
     from pathsearch import reading
     from pathsearch.storage import predictions
 
-    opened = reading.open(where)
+    opened = reading.Opened(where)
     if logits is not None:
         predictions.refuse(logits)
 

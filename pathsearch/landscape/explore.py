@@ -84,7 +84,7 @@ def explore(
         while True:
             so_far = _landscape(settings, points, values, {pair: runs[pair] for pair in tried if pair in runs}, folder)
             left = None if budget is None else budget - len(tried)
-            pairs = together(choose, so_far.values, so_far.saddles, tried, _tolerance(so_far), left)
+            pairs = together(choose, so_far.values, so_far.saddles, tried, tolerance(so_far), left)
             landscape = _landscape(settings, points, values, runs, folder)
             write(landscape)
             if not pairs:
@@ -240,7 +240,8 @@ def _lengths(shown: Mapping[str, Any]) -> dict[str, float]:
     return {"length": shown["length"], "chord": shown["chord"]}
 
 
-def _tolerance(landscape: Landscape) -> float:
+def tolerance(landscape: Landscape) -> float:
+    """What a pair must be able to lower a saddle by to be worth a search."""
     ways = minimax(landscape.saddles)
     finite = ways[np.isfinite(ways)]
     lowest = landscape.values[np.isfinite(landscape.values)]
