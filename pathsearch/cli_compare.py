@@ -51,7 +51,8 @@ def compare(
     if form == "csv":
         csv.writer(sys.stdout, lineterminator="\n").writerows(columns.csv_rows(grouped, beside))
         return
-    sheet = columns.sheet(grouped, beside, subset(next(iter(found.values()))))
+    longest = None if form == "latex" else columns.LONGEST  # where a legend would be a comment that nobody sees
+    sheet = columns.sheet(grouped, beside, subset(next(iter(found.values()))), longest=longest)
     if form == "text":
         put(formats.text(sheet, LETTERS), console())
         sys.stdout.flush()

@@ -1,5 +1,7 @@
 """Carrying out a run in this process."""
 
+import copy
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from pathsearch import storage
 from pathsearch.run import config, whole
+from pathsearch.run.extend import extended
 from pathsearch.run.settings import Asked
 from pathsearch.run.stop import Stop
 
@@ -48,6 +51,24 @@ def again(settings, folder, out, stop_at=None, watcher=None, stretch=False) -> s
     if stop_at is not None:
         heard.at = ask
     return whole.run(Asked(settings, folder, stretch), Path(out), heard, stop)
+
+
+def extend(out, *changes, **more) -> storage.Run:
+    """A run goes on as `pathsearch extend` has it; more: as of `again`."""
+    asked = extended(Path(out).resolve(), list(changes))
+    return again(asked.settings, asked.folder, out, stretch=asked.stretch, **more)
+
+
+def another(run, folder, **options) -> storage.Run:
+    """The run in another folder, with other options by dotted key (`__` for a dot)."""
+    config = copy.deepcopy(run.config)
+    for key, value in options.items():
+        *inner, last = key.split("__")
+        part = config
+        for each in inner:
+            part = part[each]
+        part[last] = value
+    return dataclasses.replace(run, config=config, file=Path(folder) / "path.h5")
 
 
 def assert_same(one: storage.Run, other: storage.Run):

@@ -1,11 +1,12 @@
 """What `pathsearch compare` prints of groups of runs: the columns that fit on a page, or all as rows of CSV."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from pathsearch.comparing.formats import Lines, Sheet
-from pathsearch.comparing.groups import SEEDS, Group, Spread, said
+from pathsearch.comparing.groups import ALONG, SEEDS, Group, Spread, heads, said
 from pathsearch.comparing.published import Published
 from pathsearch.report import label, number
 
@@ -13,16 +14,20 @@ Beside = list[tuple[Published, dict[str, Spread]]]
 """Published rows that fit a group, and their figures."""
 
 CONVENTIONS = (
-    "max is the saddle, barrier = max − the higher end. csv has all figures, among them the barriers over the mean of "
-    "the ends, over their interpolation, and of the midpoint over that mean"
+    "max is the saddle, barrier = max − the higher end, line: the straight one. csv has all figures, among them the "
+    "barriers over the mean of the ends, over their interpolation, and of the midpoint over that mean"
 )
 
 
-ALONE, BESIDE = ("min", "max", "mean", "mean_arc", "barrier"), ("ends", "max", "barrier")
+ALONE, BESIDE = ("min", "max", "mean", "barrier"), ("ends", "max", "barrier")
 """Figures of the training loss, without and with published ones beside them."""
+LINE = ALONG["linear"]
 GOAL = "gradients_to_goal"
-HEADS = {"mean_arc": "mean by length", "ends": "mean of ends"}
+HEADS = {"ends": "mean of ends"}
 """Headings of figures that go by another name."""
+
+LONGEST = 30
+"""Letters of a group's name, beyond which the table has a number and the name stands below."""
 
 
 class Column(NamedTuple):
@@ -34,18 +39,22 @@ class Column(NamedTuple):
     whole: bool = False
 
 
-def sheet(groups: Sequence[Group], beside: Sequence[Beside], *notes: str) -> Sheet:
-    """A row a group, and below it the published rows that fit; notes: lines to be added."""
+def sheet(groups: Sequence[Group], beside: Sequence[Beside], *notes: str, longest: int | None = LONGEST) -> Sheet:
+    """A row a group, and below it the published rows that fit; notes: lines to be added.
+
+    longest: letters of a name above which all are numbers, with a legend below; None where names may be of any length.
+    """
     chosen = columns(groups, any(beside))
     rows: list[tuple[Lines, list[Lines]]] = []
-    for group, published in zip(groups, beside):
+    names, legend = short_names(groups, longest)
+    for group, name, published in zip(groups, names, beside):
         found = group.spreads()
-        rows.append(((*named(group), f"n = {len(group.members)}"), [cell(found.get(c.key), c) for c in chosen]))
+        rows.append(((*name, f"n = {len(group.members)}"), [cell(found.get(c.key), c) for c in chosen]))
         for row, its in published:
             rows.append(((f"published: {row.paper}", row.place), [cell(its.get(c.key), c) for c in chosen]))
-    said = [CONVENTIONS, *notes]
+    said = [*legend, CONVENTIONS, *notes]
     if any(len(group.members) > 1 for group in groups):
-        said.insert(0, "mean ± standard deviation over n runs that differ in their seeds alone")
+        said.insert(len(legend), "mean ± standard deviation over n runs that differ in their seeds alone")
     if any(beside):
         said.append("published: on the papers' own data, with their schedules and seeds")
     return Sheet([column.head for column in chosen], rows, [note for note in said if note])
@@ -56,14 +65,16 @@ def columns(groups: Sequence[Group], published: bool) -> list[Column]:
     metrics = set.union(*(group.metrics() for group in groups))
     loss = "train_loss" if "train_loss" in metrics else "loss"
     aiming = any(GOAL in group.spreads() for group in groups)
-    alone = tuple(each for each in ALONE if each != "mean_arc") if aiming else ALONE  # a page is as wide as it is
-    wanted: list[tuple[str, tuple[str, ...]]] = [(loss, BESIDE if published else alone)]
+    wanted: list[tuple[str, tuple[str, ...]]] = [
+        (loss, BESIDE if published else ALONE),
+        (f"{LINE}{loss}", ("barrier",)),
+    ]
     if published and "train_loss_l2" in metrics:
         wanted.append(("train_loss_l2", ("min", "max")))
     wanted += [(metric, ("min", "max")) for metric in ("test_error", "test_loss") if metric in metrics][:1]
     shares = set.union(*(set(group.shares) for group in groups))
     found = [
-        Column(f"{metric}.{figure}", (label(metric), HEADS.get(figure, figure)), metric in shares)
+        Column(f"{metric}.{figure}", (_above(metric), HEADS.get(figure, figure)), metric in shares)
         for metric, figures in wanted
         for figure in figures
     ]
@@ -74,10 +85,26 @@ def columns(groups: Sequence[Group], published: bool) -> list[Column]:
     return found
 
 
-def named(group: Group) -> Lines:
-    """What tells a group from the others, an option a line; of a group alone its method."""
+def _above(metric: str) -> str:
+    """What columns of a metric have in common."""
+    return "line" if metric.startswith(LINE) else label(metric)
+
+
+def short_names(groups: Sequence[Group], longest: int | None) -> tuple[list[Lines], list[str]]:
+    """Names of groups, an option a line, in as few words as tell them apart, or their numbers; lines of a legend."""
+    short = heads([group.differs for group in groups])
+    names = [named(group, short) for group in groups]
+    if longest is None or max(len(", ".join(name)) for name in names) <= longest:
+        return names, []
+    return [(str(n + 1),) for n in range(len(groups))], [
+        f"{n + 1}: {', '.join(named(group))}" for n, group in enumerate(groups)
+    ]
+
+
+def named(group: Group, short: Mapping[str, str] = MappingProxyType({})) -> Lines:
+    """What tells a group from the others, an option a line; of a group alone its method. short: words for options."""
     differs = group.differs or {"method.name": group.options["method.name"]}
-    return tuple(f"{key.removesuffix('.name')}={said(value)}" for key, value in differs.items())
+    return tuple(f"{short.get(key, key.removesuffix('.name'))}={said(value)}" for key, value in differs.items())
 
 
 def cell(found: Spread | None, column: Column) -> Lines:

@@ -88,16 +88,19 @@ def _data(run: Run, config: Options) -> Options:
 def _elsewhere(run: Run, config: Options, other: Run, its: Options) -> str:
     """Where the pictures of two runs lie, if that is not one folder; data of all other kinds are known by name."""
     roots = [data["root"] for each in (config, its) if (data := _settings(each)).get("name") == "folder"]
-    if not roots or _places(run, roots[0]) & _places(other, roots[1]):
+    if not roots or _place(run, roots[0]) == _place(other, roots[1]):
         return ""
     here, there = (each.place.get("here", ".") for each in (run, other))
     return f"objective.data.root is {roots[1]} in {there}, not {roots[0]} in {here}"
 
 
-def _places(run: Run, root: str) -> set[str]:
-    """The folders that a run may have found its pictures in."""
+def _place(run: Run, root: str) -> str:
+    """The folder that a run found its pictures in: the first of its places that has them, the working folder's where
+    none has them any more.
+    """
     bases = (run.place.get(name, "") for name in ("here", "folder"))
-    return {os.path.normpath(os.path.join(base, os.path.expanduser(root))) for base in bases}
+    places = [os.path.realpath(os.path.join(base, os.path.expanduser(root))) for base in bases]
+    return next((place for place in places if os.path.isdir(place)), places[0])
 
 
 def _counts(run: Run, config: Options, other: Run, its: Options) -> tuple[Options, Options]:

@@ -12,8 +12,8 @@ from pathsearch import report, storage
 from pathsearch.comparing.comparable import Options, data_name, refuse_unlike, refuse_unmeasured
 from pathsearch.comparing.published import Published
 from pathsearch.errors import PathsearchError
-from pathsearch.run.config import validated
 from pathsearch.run.outside import METRICS
+from pathsearch.run.past import recorded
 from pathsearch.run.settings import UNCOMPARED
 from pathsearch.storage import Run
 from pathsearch.storage.metrics import metric
@@ -118,7 +118,7 @@ def _shares(run: Run) -> frozenset[str]:
 def together(runs: Mapping[str, Run]) -> dict[str, Options]:
     """The options of runs that may stand in one table or picture, see `comparable`; raises PathsearchError else."""
     refuse_unmeasured(runs)
-    configs = {name: _config(run) for name, run in runs.items()}
+    configs = {name: recorded(run).model_dump(mode="json") for name, run in runs.items()}
     refuse_unlike(runs, configs)
     return configs
 
@@ -193,12 +193,6 @@ def _kinds(key: str, options: Options) -> tuple[Any, ...]:
     return tuple(options.get(".".join([*parts[: n + 1], "name"])) for n in range(len(parts)))
 
 
-def _config(run: Run) -> Options:
-    """All options of a run; those that its program did not have get their defaults."""
-    config = {key: value for key, value in run.config.items() if key not in UNCOMPARED}
-    return validated(config, f"the configuration in {run.file}").model_dump(mode="json")
-
-
 def _from_files(run: Run) -> Options:
     """The SHA-256 of files that a run's endpoints and network came from: of the same name there may be others."""
     return {
@@ -223,15 +217,20 @@ def _rates(run: Run) -> Options:
 
 def labels(runs: Mapping[str, Run]) -> list[str]:
     """A short name for each run: the options in which it differs from others, else its folder."""
-    options = [flat(_config(run)) | _from_files(run) | _rates(run) for run in runs.values()]
+    options = [flat(recorded(run).model_dump(mode="json")) | _from_files(run) | _rates(run) for run in runs.values()]
     told = differing([{key: each[key] for key in each if not key.startswith(ASIDE)} for each in options])
-    last = {key: key.removesuffix(".name").rpartition(".")[2] for each in told for key in each}
-    heads = {key: short if list(last.values()).count(short) == 1 else key for key, short in last.items()}
-    names = [", ".join(_told(heads[key], value) for key, value in each.items()) for each in told]
+    short = heads(told)
+    names = [", ".join(_told(short[key], value) for key, value in each.items()) for each in told]
     if len(set(names)) == len(runs) and max(map(len, names)) <= LONGEST:
         return names
     folders = [os.path.abspath(run.file.parent if run.file.name == "path.h5" else run.file) for run in runs.values()]
     return [os.path.relpath(folder, os.path.commonpath(folders)) for folder in folders]
+
+
+def heads(told: list[Options]) -> dict[str, str]:
+    """A short word for each option by which runs are told apart: the last of its key, where no other has the same."""
+    last = {key: key.removesuffix(".name").rpartition(".")[2] for each in told for key in each}
+    return {key: short if list(last.values()).count(short) == 1 else key for key, short in last.items()}
 
 
 def _told(head: str, value: Any) -> str:

@@ -13,9 +13,9 @@ from pathsearch.jobs.records import LOCAL
 from pathsearch.jobs.states import ALIVE, statuses
 from pathsearch.jobs.submit import Submission
 from pathsearch.methods import Train
-from pathsearch.run.session import Watcher
 from pathsearch.run.settings import Asked
 from pathsearch.run.stop import Stop
+from pathsearch.run.watcher import Watcher
 
 LOOK = 5.0  # seconds between two looks at the queue
 UNSURE = ALIVE | {"UNKNOWN"}  # SLURM may be too busy to answer

@@ -24,9 +24,9 @@ from pathsearch.report import device_hours, figures
 from pathsearch.run import config, whole
 from pathsearch.run.minima import Minimum, kept, minimum
 from pathsearch.run.past import past
-from pathsearch.run.session import Watcher
 from pathsearch.run.settings import Asked, RunSettings, Training
 from pathsearch.run.stop import Stop
+from pathsearch.run.watcher import Watcher
 from pathsearch.storage.landscape import FIGURES, NAME, Landscape, Way, write
 
 PATHS = "paths"

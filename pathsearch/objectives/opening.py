@@ -132,20 +132,17 @@ def network(
     if augment and not (some.pictures and some.targets.ndim == 1):
         shape = tuple(some.inputs.shape[1:]) if some.pair else "other than a picture's"
         raise PathsearchError(f"objective.data.augment crops images, the inputs have shape {shape}: leave it out")
-    called = model.called
-    if not model.built_in and some.pair and not some.inputs.is_floating_point():
-        called += f", whose inputs are {some.inputs.dtype} as the data set gives them,"
     if model.built_in:
-        _refuse_nests(some, called)
+        _refuse_nests(some, model.called)
         if not data.outputs:
             raise PathsearchError(
-                f"{called}: data that are read as they are drawn do not tell how many classes there are: set "
+                f"{model.called}: data that are read as they are drawn do not tell how many classes there are: set "
                 "objective.data.outputs, or give the data set a list `classes`"
             )
     shape = tuple(nests.leaves(some.examples)[0].shape[1:])
     make = partial(model.make, shape=shape, outputs=task.outputs(data.outputs))
-    with errors_named(called):
-        objective = model.kind(make, data, task, options, device, augment, measured, model.built_in, called)
+    with errors_named(model.called):
+        objective = model.kind(make, data, task, options, device, augment, measured, model.built_in, model.called)
     objective.remarks += data.remarks
     return objective
 

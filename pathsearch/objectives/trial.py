@@ -1,22 +1,25 @@
 """A first try of a network, its loss and its metrics on a few examples, before anything is trained."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pathsearch.errors import PathsearchError
 from pathsearch.objectives.carrier import Carrier
 from pathsearch.objectives.counted import Counted
 from pathsearch.objectives.mean import nothing_counted
 from pathsearch.objectives.memory import allocations
-from pathsearch.objectives.nests import Batch, length, part
+from pathsearch.objectives.nests import Batch, length, named, part
 from pathsearch.objectives.tasks import Task
 from pathsearch.objectives.tensors import State
 from pathsearch.objectives.users_code import errors_named
 
 CLOSE = 1e-3  # relative; sums that differ by less count as equal
+SHOWN = 3  # tensors in a message
 
 
 def tried(carrier: Carrier, task: Task, batch: Batch, outputs: int, cut: bool) -> list[str]:
@@ -27,9 +30,10 @@ def tried(carrier: Carrier, task: Task, batch: Batch, outputs: int, cut: bool) -
     mean.
     """
     weights = carrier.coordinates.flat(carrier.trained)
-    _refuse_width(carrier, task, weights, batch, outputs)
-    for function in (task.loss, *task.metrics.values()):
-        _counts(carrier, function, weights, batch)
+    with _given_said(carrier.module):
+        _refuse_width(carrier, task, weights, batch, outputs)
+        for function in (task.loss, *task.metrics.values()):
+            _counts(carrier, function, weights, batch)
     half = length(batch, "a batch") // 2 if cut else 0
     if half < 2:
         return []
@@ -45,6 +49,34 @@ def tried(carrier: Carrier, task: Task, batch: Batch, outputs: int, cut: bool) -
                 f"measure.chunk{beside}"
             )
     return said
+
+
+@contextmanager
+def _given_said(module: nn.Module) -> Iterator[None]:
+    """Have an error that ends a forward pass say what the network was given: the data may be none that it can take."""
+    given: list[str] = []
+
+    def begun(part: nn.Module, args: Any, options: Any) -> None:
+        tensors = [each for _, each in named((args, options))]
+        given.append("; ".join(f"shape {tuple(each.shape)}, {_kind(each)}" for each in tensors[:SHOWN]))
+
+    hooks = (
+        module.register_forward_pre_hook(begun, with_kwargs=True),
+        module.register_forward_hook(lambda part, args, outputs: given.clear()),
+    )
+    try:
+        yield
+    except PathsearchError as error:
+        if error.__cause__ is None or not given:
+            raise
+        raise PathsearchError(f"{error}; the network was given inputs of {given[-1]}") from error.__cause__
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _kind(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _refuse_mean(function: Counted, whole: float, one: float, other: float) -> None:

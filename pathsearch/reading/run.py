@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from pathsearch import storage
 from pathsearch.along import Along, Held
 from pathsearch.errors import PathsearchError
-from pathsearch.run.config import validated
-from pathsearch.run.settings import UNCOMPARED, RunSettings
+from pathsearch.run.past import recorded
+from pathsearch.run.settings import RunSettings
 from pathsearch.storage.layout import shapes
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ class Opened(Along):
     @property
     def settings(self) -> RunSettings:
         """Every option; those that the run's program did not have get their defaults."""
-        config = {key: value for key, value in self.run.config.items() if key not in UNCOMPARED}
-        return validated(config, f"the configuration in {self.file}")
+        return recorded(self.run)
 
     def ensemble(
         self, points: int = 5, keep: bool = False, watch: "Watch" = lambda what, done, total: None

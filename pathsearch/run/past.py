@@ -33,7 +33,10 @@ def past(file: Path, settings: RunSettings, folder: Path, stretch: bool = False)
     kept = storage.read(file)
     if kept.halted:
         raise PathsearchError(f"{file} cannot go on: {kept.halted}; {ELSEWHERE}")
-    old = _before(kept)
+    try:
+        old = recorded(kept)
+    except PathsearchError as error:
+        raise PathsearchError(f"{error}; {ELSEWHERE}") from None
     unlike = differences(_compared(old), _compared(settings))
     if unlike and not _longer(old.model_copy(update={"until": settings.until}) if stretch else old, settings):
         if any(each.startswith(OPENED) for each in unlike):
@@ -67,6 +70,18 @@ def past(file: Path, settings: RunSettings, folder: Path, stretch: bool = False)
     return kept
 
 
+def recorded(kept: storage.Run) -> RunSettings:
+    """The settings a run was made with; options that its program did not have get their defaults.
+
+    So do those that change no result, whatever the run had. Raises PathsearchError where it has others than there are.
+    """
+    config = {key: value for key, value in kept.config.items() if key not in UNCOMPARED}
+    try:
+        return validated(config, "its configuration")
+    except PathsearchError as error:
+        raise PathsearchError(f"{kept.file} is of another version of pathsearch: {error}") from None
+
+
 def finished(where: Path, settings: RunSettings, folder: Path, stretch: bool = False) -> storage.Run | None:
     """The run in a folder, if it is the one with these settings and has nothing left to do; else None.
 
@@ -86,8 +101,8 @@ def beyond(kept: storage.Run, settings: RunSettings) -> bool:
     if kept.position["stage"] < len(kept.summary["stages"]):
         return False
     if reached := kept.summary.get("reached"):
-        return another(_before(kept).until, settings.until, reached)
-    old, new = _last(_before(kept)), _last(settings)
+        return another(recorded(kept).until, settings.until, reached)
+    old, new = _last(recorded(kept)), _last(settings)
     if old is None or new is None:
         return False
     return _tighter(new, old) if kept.position["converged"] else new.steps > old.steps
@@ -95,20 +110,11 @@ def beyond(kept: storage.Run, settings: RunSettings) -> bool:
 
 def rates(kept: storage.Run, settings: RunSettings) -> str:
     """A warning that learning rates change where a run goes beyond its old last step; empty where they stay."""
-    old, new = _last(_before(kept)), _last(settings)
-    schedule = _stretched(_before(kept), settings, kept)
+    old, new = _last(recorded(kept)), _last(settings)
+    schedule = _stretched(recorded(kept), settings, kept)
     if not schedule or old is None or new is None:
         return ""
     return f"optimizer.schedule={schedule} was for {old.steps} steps: from here on its rates are those of {new.steps}"
-
-
-def _before(kept: storage.Run) -> RunSettings:
-    """The settings a run was made with; options that its program did not have get their defaults."""
-    config = {key: value for key, value in kept.config.items() if key not in UNCOMPARED}
-    try:
-        return validated(config, "its configuration")
-    except PathsearchError as error:
-        raise PathsearchError(f"{kept.file} is of another version of pathsearch: {error}; {ELSEWHERE}") from None
 
 
 def _compared(settings: RunSettings) -> dict[str, Any]:

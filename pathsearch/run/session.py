@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from pathsearch.run.shared import Shared, adopt, of_file, shared
 from pathsearch.run.shelf import shelf
 from pathsearch.run.stop import Stop
 from pathsearch.run.versions import writer
+from pathsearch.run.watcher import Watcher
 from pathsearch.search import State, Step, moving_pivots, search
 from pathsearch.storage.history import History, before
 
@@ -36,22 +37,6 @@ RETRIES = 3  # losses of vectors one after another without getting further
 
 Minima = Callable[[], dict[str, Minimum]]
 """Finished minima by the side of the path that they are at."""
-
-
-class Watcher(Protocol):
-    """Who is told how a run goes on."""
-
-    def log(self, line: str) -> None:
-        """Something worth a line."""
-
-    def step(self, step: Step) -> None:
-        """A step of the search is done."""
-
-    def phase(self, name: str, total: int) -> None:
-        """A stretch of work of about so many pieces begins."""
-
-    def tick(self, count: int) -> None:
-        """So many pieces of it are done."""
 
 
 def carry_out(asked: Asked, folder: Path, watcher: Watcher, stop: Stop, minima: Minima) -> storage.Run:

@@ -13,9 +13,9 @@ from pathsearch.locks import alone
 from pathsearch.objectives import importable
 from pathsearch.run import minima, placement, session
 from pathsearch.run.minima import Minimum
-from pathsearch.run.session import Watcher
 from pathsearch.run.settings import Asked, RunSettings
 from pathsearch.run.stop import Stop
+from pathsearch.run.watcher import Watcher
 
 
 def run(

@@ -1,6 +1,5 @@
 """Profiles of several runs in one picture: what they are called, what is drawn once, what may not stand together."""
 
-import copy
 import dataclasses
 import shutil
 
@@ -15,18 +14,7 @@ from pathsearch.plots import several
 from pathsearch.plots.several import FAINT
 from pathsearch.plots.style import SERIES, STYLE, series
 from tests.plots.test_figure import METRICS, with_group, with_metrics
-
-
-def another(run, tmp_path, name="other", **options):
-    """The run in another folder, with other options: `method__name="bezier"`."""
-    config = copy.deepcopy(run.config)
-    for key, value in options.items():
-        *inner, last = key.split("__")
-        part = config
-        for each in inner:
-            part = part[each]
-        part[last] = value
-    return dataclasses.replace(run, config=config, file=tmp_path / name / "path.h5")
+from tests.runs import another
 
 
 def together(runs, panels=(), names=()):
@@ -43,7 +31,7 @@ def said(figure):
 
 def test_paths_are_drawn_over_the_arc_length_and_a_line_that_two_share_once(finished_run, tmp_path):
     path = finished_run.groups["profiles/path"]
-    other = another(finished_run, tmp_path, method__name="string")
+    other = another(finished_run, tmp_path / "other", method__name="string")
     figure = together([finished_run, with_group(other, "profiles/path", loss=path["loss"] + 1.0)], names=["neb", "$5"])
     (axes,) = figure.axes
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("arc length (fraction)", "loss")
@@ -61,7 +49,9 @@ def test_paths_are_drawn_over_the_arc_length_and_a_line_that_two_share_once(fini
 
 def test_each_pair_of_ends_has_its_line_and_the_axes_are_for_the_paths(finished_run, tmp_path):
     linear, path = (finished_run.groups[f"profiles/{name}"] for name in ("linear", "path"))
-    farther = with_group(another(finished_run, tmp_path), "profiles/linear", arc_length=2.0 * linear["arc_length"])
+    farther = with_group(
+        another(finished_run, tmp_path / "other"), "profiles/linear", arc_length=2.0 * linear["arc_length"]
+    )
     farther = with_group(farther, "profiles/linear", loss=np.where(linear["t"] == 0.5, 900.0, linear["loss"]))
     (axes,) = together([finished_run, farther]).axes
     assert len(faint(axes)) == 2
@@ -70,17 +60,17 @@ def test_each_pair_of_ends_has_its_line_and_the_axes_are_for_the_paths(finished_
 
 
 def test_control_points_are_not_marked(finished_run, tmp_path):
-    curve = dataclasses.replace(another(finished_run, tmp_path, method__name="bezier"), curve="bezier")
+    curve = dataclasses.replace(another(finished_run, tmp_path / "other", method__name="bezier"), curve="bezier")
     figure = together([finished_run, curve])
     assert figure.axes[0].get_lines()[1].get_markevery() == []
     assert [line.get_marker() for line in figure.legends[0].get_lines()] == ["o", ""]
 
 
 def test_the_second_panel_is_the_test_error_or_the_first_metric_that_all_have(finished_run, tmp_path):
-    both = [with_metrics(run, METRICS) for run in (finished_run, another(finished_run, tmp_path, seed=3))]
+    both = [with_metrics(run, METRICS) for run in (finished_run, another(finished_run, tmp_path / "other", seed=3))]
     assert [axes.get_ylabel() for axes in together(both).axes] == ["loss", "test error, %"]
     assert together(both).axes[1].get_lines()[0].get_ydata()[0] == pytest.approx(25.0)  # per cent, of the test set
-    some = [both[0], with_metrics(another(finished_run, tmp_path), ["perplexity"])]
+    some = [both[0], with_metrics(another(finished_run, tmp_path / "other"), ["perplexity"])]
     assert [axes.get_ylabel() for axes in together(some).axes] == ["loss", "test perplexity"]
     (alone,) = together(both, ["top5"]).axes
     assert alone.get_ylabel() == "test top5, %"
@@ -104,13 +94,13 @@ def on_other_metrics(run):
 )
 def test_runs_that_cannot_stand_together_are_a_line(change, panels, why, finished_run, tmp_path):
     with pytest.raises(PathsearchError, match=why) as error:
-        together([finished_run, change(another(finished_run, tmp_path))], panels)
+        together([finished_run, change(another(finished_run, tmp_path / "other"))], panels)
     assert "\n" not in str(error.value)
 
 
 def test_what_is_wrong_with_a_run_stands_above(finished_run, tmp_path):
     path = finished_run.groups["profiles/path"]
-    worse = with_group(another(finished_run, tmp_path, seed=3), "profiles/path", loss=path["loss"] + 500.0)
+    worse = with_group(another(finished_run, tmp_path / "other", seed=3), "profiles/path", loss=path["loss"] + 500.0)
     figure = together([finished_run, worse], names=["one", "seed=3"])
     assert " ".join(figure.get_suptitle().split()).startswith("seed=3: the path is worse than the straight line")
     assert figure.get_figheight() > 2.7 + 2 * 12.5 / 72
@@ -124,7 +114,7 @@ def test_lines_differ_in_dashes_and_marks_too_and_return_in_other_dashes():
 
 
 def test_many_long_names_fit(finished_run, tmp_path):
-    runs = [another(finished_run, tmp_path, f"{n}-" + "long" * 20) for n in range(5)]
+    runs = [another(finished_run, tmp_path / f"{n}-{'long' * 20}") for n in range(5)]
     with rc_context(STYLE):
         figure = together(runs)
         FigureCanvasAgg(figure).draw()

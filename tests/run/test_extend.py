@@ -8,7 +8,7 @@ import pytest
 from pathsearch import storage
 from pathsearch.errors import Interrupted, PathsearchError
 from pathsearch.run.extend import extended
-from tests.runs import Heard, again, assert_same, carried_out
+from tests.runs import Heard, assert_same, carried_out, extend
 
 SGD = ("two-modes", "optimizer={name: sgd, lr: 0.05}", "tolerance=null", "measure={points: 3, plane: 0}")
 
@@ -16,11 +16,6 @@ SGD = ("two-modes", "optimizer={name: sgd, lr: 0.05}", "tolerance=null", "measur
 @pytest.fixture(autouse=True)
 def _there(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-
-
-def extend(out, *changes, **more):
-    asked = extended(Path(out).resolve(), list(changes))
-    return again(asked.settings, asked.folder, out, stretch=asked.stretch, **more)
 
 
 @pytest.mark.parametrize("changes", [["steps=7"], ["steps= +4", "checkpoint.steps=2"]])

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import pathsearch
 from pathsearch import storage
+from pathsearch.comparing import groups
 from pathsearch.errors import Interrupted, PathsearchError
 from pathsearch.run import config, past
 from pathsearch.run.outside import outside
@@ -211,6 +213,9 @@ def test_options_that_are_gone_are_named():
         PathsearchError, match=r"x/path\.h5 is of another version of pathsearch: .*stepz: no such option"
     ):
         carried_out(*SGD, "steps=3", out="x")
+    for read in (lambda: pathsearch.open("x").settings, lambda: groups.together({"x": storage.read("x")})):
+        with pytest.raises(PathsearchError, match=r"x/path\.h5 is of another version .*stepz: no such option"):
+            read()
     changed(run, config={**run.config, "holder": {"name": "serial", "gone": 1}})
     assert carried_out(*SGD, "steps=3", out="x").state == "finished"  # it has no part in the result
 

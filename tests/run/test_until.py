@@ -20,7 +20,7 @@ from pathsearch.run.extend import extended
 from pathsearch.run.finish import say
 from pathsearch.run.settings import RunSettings, Until
 from pathsearch.search import State, Step
-from tests.runs import Heard, again, assert_same, carried_out
+from tests.runs import Heard, assert_same, carried_out, extend
 
 QUICK = ("two-modes", "tolerance=null", "optimizer={name: sgd, lr: 0.02}", "measure={points: 3, plane: 0}", "steps=30")
 GOAL = "until={barrier: 0.3, every: 5, points: 5}"
@@ -36,11 +36,6 @@ METHODS = {
 @pytest.fixture(autouse=True)
 def _there(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-
-
-def extend(out, *changes, **more):
-    asked = extended(Path(out).resolve(), list(changes))
-    return again(asked.settings, asked.folder, out, stretch=asked.stretch, **more)
 
 
 def looks(run):

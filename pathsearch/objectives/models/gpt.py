@@ -26,5 +26,10 @@ class Gpt(nn.Module):
         self.head.weight = self.tokens.weight
 
     def forward(self, ids: Tensor) -> Tensor:
+        if ids.is_floating_point():
+            raise PathsearchError(
+                "gpt takes token ids, which are whole numbers, and the inputs here are real ones: name data of tokens, "
+                "or another network"
+            )
         places = torch.arange(ids.shape[1], device=ids.device)
         return self.head(self.norm(self.blocks(self.tokens(ids) + self.positions(places))))
