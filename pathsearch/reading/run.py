@@ -13,7 +13,6 @@ from pathsearch.run.settings import RunSettings
 from pathsearch.storage.layout import shapes
 
 if TYPE_CHECKING:
-    from pathsearch.ensembles import Ensemble, Watch
     from pathsearch.objectives.network import NetworkObjective
 
 
@@ -33,23 +32,6 @@ class Opened(Along):
     def settings(self) -> RunSettings:
         """Every option; those that the run's program did not have get their defaults."""
         return recorded(self.run)
-
-    def ensemble(
-        self, points: int = 5, keep: bool = False, watch: "Watch" = lambda what, done, total: None
-    ) -> "Ensemble":
-        """What networks at so many equal lengths along the path, the ends among them, predict of the test set: one by
-        one, together, and with their weights averaged; see `ensembles.Ensemble`.
-
-        keep: the probabilities, too. watch: is told (what, done, total) as it goes on. Raises PathsearchError where the
-        path is not measured yet, the loss gives no probabilities of classes, or model or data are not to be had.
-        """
-        from pathsearch import ensembles
-
-        ensembles.refuse_others(self.settings.objective)
-        t = self.evenly(points)
-        weights = [self.weights(at) for at in t.tolist()]
-        with self._network() as network:
-            return ensembles.ensemble(network, t, weights, keep, watch)
 
     def __repr__(self) -> str:
         return repr(self.run).replace("Run", type(self).__name__, 1)
