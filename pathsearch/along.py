@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from torch import nn
     from xarray import Dataset
 
+    from pathsearch.ensembles import Ensemble, Watch
     from pathsearch.objectives.network import NetworkObjective
     from pathsearch.plots import Panels
 
@@ -69,6 +70,10 @@ class Along(ABC):
         """The path, as long as it is needed."""
 
     @abstractmethod
+    def _sought(self) -> Any:
+        """What is minimised, as far as it is known without its data: its settings, or itself where it has none."""
+
+    @abstractmethod
     def _network(self) -> AbstractContextManager["NetworkObjective"]:
         """What is minimised, on its data; raises PathsearchError where that is no network."""
 
@@ -103,6 +108,23 @@ class Along(ABC):
             raise PathsearchError(f"points is to be a whole number at least 2, not {points}")
         path = self._measured("profiles/path")
         return equally_apart(path["t"], path["arc_length"], points)
+
+    def ensemble(
+        self, points: int = 5, keep: bool = False, watch: "Watch" = lambda what, done, total: None
+    ) -> "Ensemble":
+        """What networks at so many equal lengths along the path, the ends among them, predict of the test set: one by
+        one, together, and with their weights averaged; see `ensembles.Ensemble`.
+
+        keep: the probabilities, too. watch: is told (what, done, total) as it goes on. Raises PathsearchError where the
+        path is not measured yet, the loss gives no probabilities of classes, or model or data are not to be had.
+        """
+        from pathsearch import ensembles
+
+        ensembles.refuse_others(self._sought())  # before its data are read
+        t = self.evenly(points)
+        weights = [self.weights(at) for at in t.tolist()]
+        with self._network() as network:
+            return ensembles.ensemble(network, t, weights, keep, watch)
 
     @property
     def plot(self) -> "Panels":

@@ -1,5 +1,5 @@
-"""The command line: `pathsearch run | train | extend | show | compare | plot | export | align | symmetries | configs |
-options | bench`, and those on jobs.
+"""The command line: `pathsearch run | train | extend | show | compare | plot | export | ensemble | align | symmetries |
+configs | options | bench`, and those on jobs.
 
 Commands import what they need themselves: torch takes two seconds, which those that only look do without.
 """
@@ -15,7 +15,7 @@ import typer
 from pydantic import ValidationError
 from typer.core import TyperGroup
 
-from pathsearch import cli_align, cli_compare, cli_explore, cli_export, cli_extend, cli_jobs, cli_train
+from pathsearch import cli_align, cli_compare, cli_ensemble, cli_explore, cli_export, cli_extend, cli_jobs, cli_train
 from pathsearch.errors import PathsearchError, described, one_line
 from pathsearch.files import expanded
 from pathsearch.jobs import work
@@ -263,6 +263,7 @@ app.command()(cli_compare.compare)
 app.command()(cli_explore.explore)
 app.command()(cli_extend.extend)
 app.command()(cli_export.export)
+app.command()(cli_ensemble.ensemble)
 app.command()(cli_train.train)
 app.command()(cli_align.align)
 app.command()(cli_align.symmetries)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from pathsearch import cli_jobs
-from pathsearch.errors import PathsearchError, complain, one_line
+from pathsearch.errors import PathsearchError, complain, needed, one_line
 from pathsearch.settings import one_of
 
 if TYPE_CHECKING:
@@ -32,6 +32,10 @@ def explore(
         Optional[Path],
         typer.Option(metavar="FOLDER", parser=cli_jobs.expanded, help="Default: runs/<name of CONFIG>-landscape."),
     ] = None,
+    cluster: Annotated[
+        Optional[str],
+        typer.Option(help="Each round an array of SLURM: a profile, FILE.yaml, or NAME of slurm/NAME.yaml."),
+    ] = None,
     store: Annotated[
         Optional[Path],
         typer.Option(
@@ -49,13 +53,23 @@ def explore(
     points = _points(settings, minima)
     choose = _choice(pairs, points)
 
+    from pathsearch.landscape.explore import PATHS
     from pathsearch.landscape.explore import explore as joined
     from pathsearch.progress import display
 
+    store = store or Path("runs") / "minima"
     with signals() as stop, display(folder / "explore.log") as watcher:
-        landscape, failed = joined(
-            settings, config_folder, points, choose, folder, watcher, stop, store or Path("runs") / "minima", budget
-        )
+        carry = None
+        if cluster is not None:
+            from pathsearch.jobs import profiles
+
+            profile = profiles.load(cluster, {})
+            with needed("submitit", "exploring by jobs"):
+                from pathsearch.jobs import rounds, submit
+
+            asked = submit.Submission(Path(name).stem, settings, config_folder, folder / PATHS, cluster, profile, store)
+            carry = rounds.by_jobs(asked, watcher, stop)
+        landscape, failed = joined(settings, config_folder, points, choose, folder, watcher, stop, store, budget, carry)
 
     from pathsearch import report_landscape
     from pathsearch.run.finish import console, put

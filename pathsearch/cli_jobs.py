@@ -64,15 +64,15 @@ def submit(
         Optional[list[str]], typer.Option(help="KEY=0:8 or KEY=A,B: a run for every combination, in folders below.")
     ] = None,
     nodes: Annotated[Optional[int], typer.Option(min=1, help="Nodes of the cluster to run on.")] = None,
-    gpus_per_node: Annotated[Optional[int], typer.Option(min=0)] = None,
-    cpus_per_node: Annotated[Optional[int], typer.Option(min=1)] = None,
+    gpus_per_node: Annotated[Optional[int], typer.Option(min=0, help="GPUs of each node.")] = None,
+    cpus_per_node: Annotated[Optional[int], typer.Option(min=1, help="Cores of each node.")] = None,
     mem: Annotated[Optional[str], typer.Option(help="Memory of a node, as 64GB.")] = None,
     time: Annotated[
         Optional[str], typer.Option(help="Minutes, H:M:S or D-H; a longer run goes on in another attempt.")
     ] = None,
-    partition: Annotated[Optional[str], typer.Option()] = None,
-    account: Annotated[Optional[str], typer.Option()] = None,
-    qos: Annotated[Optional[str], typer.Option()] = None,
+    partition: Annotated[Optional[str], typer.Option(help="The queue, as sinfo lists them.")] = None,
+    account: Annotated[Optional[str], typer.Option(help="Who is charged.")] = None,
+    qos: Annotated[Optional[str], typer.Option(help="Quality of service, as the cluster names it.")] = None,
     parallel: Annotated[
         Optional[int], typer.Option(min=1, help="How many runs of a sweep run at the same time.")
     ] = None,
@@ -108,16 +108,15 @@ def submit(
         from pathsearch.jobs import submit
 
     asked = submit.Submission(Path(name).stem, settings, folder, root, cluster or "slurm", profile, minima)
+    runs = None
     if sweep:
         runs = {below: config.load(name, overrides + more)[0] for below, more in several.items()}
         sweeps.refuse_equal(runs)
-        batches = submit.swept(asked, runs)
-    else:
-        batches = submit.single(asked)
-    if dry_run:
-        submit.preview(asked, batches)
-        return
-    submit.carry_out(asked, batches)
+    batches, done = submit.planned(asked, runs)
+    if done:
+        print(f"# {done}" if dry_run else done)
+    if batches:
+        (submit.preview if dry_run else submit.carry_out)(asked, batches)
 
 
 def jobs(

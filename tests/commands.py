@@ -36,6 +36,7 @@ COMMANDS = [
     "pathsearch.jobs.resubmit",
 ]
 SERVER.set_forkserver_preload([*COMMANDS, "sklearn.datasets"])
+STARTED: list[Any] = []  # by the test that is under way
 
 
 def command(*arguments: object) -> list[str]:
@@ -71,6 +72,7 @@ def started(
         ensure_running()
     process = SERVER.Process(target=_run, args=([*map(str, arguments)], cwd, dict(environment), out, err, drawn))
     process.start()
+    STARTED.append(process)
     return process
 
 
@@ -97,6 +99,20 @@ def blank(run: object, names: object) -> Figure:
 
 def shown(folder: Path) -> dict:
     return json.loads(pathsearch("show", folder, "--json", cwd=folder).stdout)
+
+
+def fake_slurm(folder: Path, sbatch: str) -> dict[str, str]:
+    """Commands of a SLURM that knows of no job, made below `folder`; sbatch: what that one does, in Bash.
+
+    Returns the environment in which they are found.
+    """
+    (folder / "bin").mkdir()
+    for name in ("sbatch", "srun", "squeue", "scontrol", "sacct", "scancel"):
+        file = folder / "bin" / name
+        file.write_text(f"#!/bin/bash\n{sbatch if name == 'sbatch' else 'exit 0'}\n")
+        file.chmod(0o755)
+    path = f"{folder / 'bin'}:{os.environ['PATH']}"
+    return {"PATH": path, "XDG_STATE_HOME": str(folder / "state"), "SLURM_CONF": "/etc/hosts"}
 
 
 # a network run of seconds: both endpoints trained, a curve, measured

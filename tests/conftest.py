@@ -26,7 +26,12 @@ from tests import commands, runs
 torch.set_num_threads(1)  # the workers of pytest-xdist share the cores
 
 
-WITH_RAY = ("tests/holders/ray/", "tests/run/test_tasks.py", "tests/run/test_coordinator.py")
+WITH_RAY = (
+    "tests/holders/ray/",
+    "tests/landscape/test_at_once.py",
+    "tests/run/test_tasks.py",
+    "tests/run/test_coordinator.py",
+)
 FIRST = ("tests/slurm/", "tests/test_style.py", *WITH_RAY)
 
 
@@ -54,6 +59,14 @@ def searched(objective: Objective, chain: Any, stages: list[Stage], seed: int = 
 def path_of(holder: SerialHolder) -> np.ndarray:
     """All pivots [N, M]."""
     return pivots(holder, holder.block.count)
+
+
+@pytest.fixture(autouse=True)
+def ended() -> Iterator[None]:
+    """End what a failed test started: it would have the cores, or the cluster's, while the others run."""
+    yield
+    while commands.STARTED:
+        commands.STARTED.pop().kill()
 
 
 @pytest.fixture(autouse=True)

@@ -20,9 +20,14 @@ def enter(run: Path) -> None:
     """Add a run to the registry."""
     # compute nodes may have no home, or one that cannot be written to: that costs the run its row in a table
     with suppress(OSError, PathsearchError):
-        entry = _entry(run)
-        entry.parent.mkdir(parents=True, exist_ok=True)
-        textfiles.write(entry, os.fsencode(os.path.realpath(run)))
+        file = entry(run)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        textfiles.write(file, os.fsencode(os.path.realpath(run)))
+
+
+def entry(run: Path) -> Path:
+    """The file that names a run. Raises PathsearchError where the user has no home folder."""
+    return place() / hashlib.sha256(os.fsencode(os.path.realpath(run))).hexdigest()[:16]
 
 
 def known_runs() -> list[Path]:
@@ -83,10 +88,6 @@ def _listed() -> Iterator[tuple[Path, Path | None, str]]:
             yield file, _path(textfiles.read(file, LONGEST)), ""
         except (OSError, ValueError) as error:
             yield file, None, one_line(getattr(error, "strerror", None) or error)
-
-
-def _entry(run: Path) -> Path:
-    return place() / hashlib.sha256(os.fsencode(os.path.realpath(run))).hexdigest()[:16]
 
 
 def _path(held: bytes) -> Path:

@@ -18,6 +18,7 @@ from pathsearch.jobs.states import ALIVE, FAILED, Status, statuses
 from pathsearch.jobs.submission import Batch
 from pathsearch.jobs.submit import awaited, said
 from pathsearch.jobs.textfiles import printable
+from pathsearch.jobs.undone import as_now
 from pathsearch.run.config import validated
 
 
@@ -147,6 +148,7 @@ def _submitted(group: Group) -> str:
     batch = Batch(first.record.name or first.run.name, _logs(first), configs, asked, awaited(group.after))
     anew = {"submitted": now, "job": None, "log": None, "host": gethostname(), "boot": "", "started": 0.0}
     fresh = {one.run: replace(one.record, run=str(one.run.resolve()), **anew) for one in group.runs}  # type: ignore[arg-type]
+    undo = as_now(fresh, batch.logs)
     try:
         submission.private(batch.logs)
         if first.record.cluster == LOCAL:
@@ -154,6 +156,9 @@ def _submitted(group: Group) -> str:
                 records.submitted(run, kept)
             return submission.to_this_machine(batch, fresh)
         return submission.to_slurm(batch, fresh)[0].partition("_")[0]
+    except PathsearchError:
+        undo()
+        raise
     except OSError as error:
         raise PathsearchError(f"{shown(first.run)}: {error.filename} cannot be used: {error.strerror}") from error
 

@@ -12,7 +12,9 @@ from pathsearch.jobs.profiles import ClusterProfile
 from pathsearch.jobs.records import LOCAL
 from pathsearch.jobs.states import ALIVE, Status, statuses
 from pathsearch.jobs.submission import Batch
+from pathsearch.jobs.undone import as_now
 from pathsearch.run import endpoints, minima
+from pathsearch.run.past import finished
 from pathsearch.run.settings import RunSettings
 
 
@@ -29,6 +31,25 @@ class Submission:
     cluster: str
     profile: ClusterProfile
     store: Path | None = None
+
+
+def planned(asked: Submission, sweep: dict[str, RunSettings] | None = None) -> tuple[list[Batch], str]:
+    """The jobs that one run takes, or those of a sweep by their folders below the root; and what is said of the runs
+    that are finished, which are left out, "" where none is.
+    """
+    runs = {asked.root: asked.settings} if sweep is None else {asked.root / name: one for name, one in sweep.items()}
+    done = {where for where, settings in runs.items() if finished(where, settings, asked.folder)}
+    if sweep is None:
+        batches = [] if done else single(asked)
+    else:
+        left = {name: one for name, one in sweep.items() if asked.root / name not in done}
+        batches = swept(asked, left) if left else []
+    if not done:
+        return batches, ""
+    many = "is" if sweep is None else "are"
+    which = shown(asked.root) if sweep is None else f"{len(done)} of {len(runs)} runs in {shown(asked.root)}"
+    rest = "only the others are submitted" if batches else "nothing to submit"
+    return batches, f"{which} {many} finished: {rest}"
 
 
 def single(asked: Submission) -> list[Batch]:
@@ -58,13 +79,19 @@ def swept(asked: Submission, runs: dict[str, RunSettings]) -> list[Batch]:
     training = {where: each.settings for where, each in wanted.items() if where not in under_way}
     found = []
     if training:
-        # a vector has no use for more; a store may be a group's, scripts and output are their owner's alone
-        small = asked.profile.model_copy(update={"nodes": 1, "gpus_per_node": min(1, asked.profile.gpus_per_node)})
-        found.append(Batch("minima", store / f"jobs-{os.getuid()}", training, small))
+        found.append(trained(asked, training))
     after = (*_awaited(asked, list(runs.values())), *_jobs(list(under_way.values())))
     needs = {where: [each.folder for each in own if each.folder in wanted] for where, own in needed.items()}
     found.append(Batch(asked.name, asked.root / f"jobs-{asked.name}", paths, asked.profile, after, needs, store))
     return found
+
+
+def trained(asked: Submission, training: dict[Path, RunSettings]) -> Batch:
+    """Minima, in their folders of the store."""
+    # a vector has no use for more; a store may be a group's, scripts and output are their owner's alone
+    small = asked.profile.model_copy(update={"nodes": 1, "gpus_per_node": min(1, asked.profile.gpus_per_node)})
+    store = asked.store or minima.beside(asked.root)
+    return Batch("minima", store / f"jobs-{os.getuid()}", training, small)
 
 
 def preview(asked: Submission, batches: list[Batch]) -> None:
@@ -115,26 +142,37 @@ def carry_out(asked: Submission, batches: list[Batch]) -> None:
     if asked.cluster != LOCAL:
         submission.look_for_slurm()
     _refuse_running([where for batch in batches for where in batch.runs])
-    jobs = _handed_over(batches, asked.cluster, asked.folder, Path.cwd())
-    for batch, job in jobs:
-        print(said(job, list(batch.runs)))
+    taken: list[tuple[Batch, str]] = []
+    try:
+        hand_over(asked, batches, taken)
+    finally:
+        for batch, job in taken:
+            print(said(job, list(batch.runs)), flush=True)
     print(f"watch: pathsearch jobs; pathsearch logs -f {shlex.quote(str(next(iter(batches[-1].runs))))}")
 
 
-def _handed_over(batches: list[Batch], cluster: str, folder: Path, here: Path) -> list[tuple[Batch, str]]:
-    """Submit batches of which each waits for the one before it; returns them with their jobs' ids."""
+def hand_over(asked: Submission, batches: list[Batch], taken: list[tuple[Batch, str]]) -> None:
+    """Submit batches of which each waits for the one before it; `taken` gets each with its job's id.
+
+    Raises PathsearchError where one is refused: what was written for it and for those after it is taken back.
+    """
+    cluster, folder, here = asked.cluster, asked.folder, Path.cwd()
     if cluster == LOCAL:
         # one after another in one process: this machine has no queue that would keep them apart
-        runs = {where: settings for batch in batches for where, settings in batch.runs.items()}
-        whole = replace(batches[-1], runs=runs)
-        return [(whole, submission.to_this_machine(whole, submission.prepare(whole, cluster, folder, here)))]
-    prepared = [submission.prepare(batch, cluster, folder, here) for batch in batches]
-    found: list[tuple[Batch, str]] = []
-    for batch, kept in zip(batches, prepared):
-        after = (*batch.after, *(job for _, job in found[-1:]))
-        ids = submission.to_slurm(replace(batch, after=after), kept)
-        found.append((batch, ids[0].partition("_")[0]))
-    return found
+        batches = [replace(batches[-1], runs={where: one for batch in batches for where, one in batch.runs.items()})]
+    undo = [as_now(batch.runs, batch.logs) for batch in batches]
+    try:
+        for batch, kept in [(batch, submission.prepare(batch, cluster, folder, here)) for batch in batches]:
+            if cluster == LOCAL:
+                job = submission.to_this_machine(batch, kept)
+            else:
+                after = (*batch.after, *(job for _, job in taken[-1:]))
+                job = submission.to_slurm(replace(batch, after=after), kept)[0].partition("_")[0]
+            taken.append((batch, job))
+    except PathsearchError:
+        for each in undo[len(taken) :]:
+            each()
+        raise
 
 
 def said(job: str, runs: list[Path]) -> str:

@@ -184,16 +184,13 @@ def _in_this_process(where: Path, configured: Configured, stop: Stop) -> "storag
 
 def _search(where: Path, stop: Stop, asked: "Asked") -> "storage.Run":
     from pathsearch.progress import display
-    from pathsearch.run.past import beyond, past
-    from pathsearch.storage.glance import glance
+    from pathsearch.run.past import finished
 
     with display(where / "run.log") as watcher:
-        seen = glance(where)
-        if seen is not None and seen.state == "finished":
-            kept = past(where / "path.h5", asked.settings, asked.folder, asked.stretch)
-            if kept is not None and not beyond(kept, asked.settings):
-                watcher.log(f"{kept.file} is finished already")
-                return kept
+        kept = finished(where, asked.settings, asked.folder, asked.stretch)
+        if kept is not None:
+            watcher.log(f"{kept.file} is finished already")
+            return kept
         from pathsearch.run import whole  # torch takes seconds to import, and a finished run does not need it
 
         return whole.run(asked, where, watcher, stop)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection
 from itertools import combinations
+from sys import float_info
 
 import numpy as np
 
@@ -42,6 +43,24 @@ def every(values: Array, saddles: Array, tried: Collection[Pair], tolerance: flo
 def of_a_list(pairs: list[Pair]) -> Choice:
     """The pairs of a list, in its order."""
     return lambda values, saddles, tried, tolerance: next((pair for pair in pairs if pair not in tried), None)
+
+
+def together(
+    choose: Choice, values: Array, saddles: Array, tried: Collection[Pair], tolerance: float, most: int | None = None
+) -> list[Pair]:
+    """The pairs of a round, no more than `most`: each would be tried even if all before it came out as low as they can.
+
+    So they can be tried at the same time, and what is tried does not depend on how many are.
+    """
+    found: list[Pair] = []
+    hoped = saddles.copy()
+    while (most is None or len(found) < most) and (
+        pair := choose(values, hoped, {*tried, *found}, tolerance)
+    ) is not None:
+        found.append(pair)
+        higher = max(values[pair[0]], values[pair[1]])
+        hoped[pair] = hoped[pair[::-1]] = higher if np.isfinite(higher) else -float_info.max  # not known yet
+    return found
 
 
 CHOICES: dict[str, Choice] = {"tree": tree, "star": star, "all": every}

@@ -1,6 +1,6 @@
 """A network on what is measured of data sets, un-augmented and in evaluation mode."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from pathsearch.objectives.carrier import Carrier
 from pathsearch.objectives.counted import Counted
-from pathsearch.objectives.losses import Guessing
+from pathsearch.objectives.losses import IGNORED, Guessing
 from pathsearch.objectives.mean import nothing_counted
 from pathsearch.objectives.nests import Batch
 from pathsearch.objectives.remembered import remembered
@@ -40,6 +40,18 @@ def predictions(carrier: Carrier, guessing: Guessing, weights: Tensor, state: St
         with _measuring(carrier, weights, state):
             found.append(carrier.measured(guessing, batch, number)[0].reshape(-1))
     return torch.cat(found)
+
+
+def outputs(
+    carrier: Carrier, ranking: Guessing, points: Sequence[tuple[Tensor, State]], batch: Batch, number: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """At one point after another the outputs [n, classes] for a batch, and the classes [n] that they are to predict."""
+    for weights, state in points:
+        with _measuring(carrier, weights, state):
+            found, targets, _ = carrier.measured(ranking, batch, number)
+        classes = targets.reshape(-1)
+        kept = classes != IGNORED
+        yield found.movedim(1, -1).reshape(-1, found.shape[1])[kept], classes[kept]
 
 
 @contextmanager

@@ -166,6 +166,17 @@ def _best_tokens(model: nn.Module, batch: Batch) -> Guesses:
     return outputs.argmax(dim=1), targets, count
 
 
+def _odds(model: nn.Module, batch: Batch) -> Guesses:
+    """Two classes instead of a logit [b, …]: outputs [b, 2, …] with 0 for the class 0."""
+    import torch
+
+    outputs, targets = _yes_or_no(model, batch)
+    classes = targets.long()
+    if (classes != targets).any():
+        raise PathsearchError("a target between 0 and 1 is no class: probabilities are compared with targets 0 or 1")
+    return torch.stack([torch.zeros_like(outputs), outputs], dim=1), classes, targets.numel()
+
+
 def _nearest(model: nn.Module, batch: Batch) -> Guesses:
     """The class whose 0/1 or one-hot target is nearest."""
     outputs, targets = outputs_and_targets(model, batch)
@@ -199,7 +210,7 @@ class Loss:
     guessing: Guessing
     """its predicted classes, the targets, and how many of these count"""
     ranking: Guessing | None = None
-    """outputs [b, classes, …] in place of the guesses, where they rank classes"""
+    """outputs [b, classes, …] in place of the guesses, where their softmax is what the loss takes for probabilities"""
     metric: str = "error"
     """what is measured besides where nobody says otherwise"""
     numbers: bool = False
@@ -215,6 +226,6 @@ class Loss:
 LOSSES = {
     "cross_entropy": Loss(cross_entropy, _best, _classes, width=_width),
     "mse": Loss(mse, _nearest, numbers=True, one_for_two=True, width=_width),
-    "binary_cross_entropy": Loss(binary_cross_entropy, _positive, numbers=True, one_for_two=True),
+    "binary_cross_entropy": Loss(binary_cross_entropy, _positive, _odds, numbers=True, one_for_two=True),
     "next_token": Loss(next_token, _best_tokens, _ranked_tokens, metric="perplexity", width=_vocabulary, single=False),
 }

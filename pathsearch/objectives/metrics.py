@@ -60,7 +60,7 @@ def _accuracy(loss: Loss) -> Counted:
 
 
 def _top5(loss: Loss) -> Counted:
-    if loss.ranking is None:
+    if loss.ranking is None or loss.one_for_two:
         raise PathsearchError("objective.metrics: top5 goes with the losses cross_entropy and next_token")
     return Counted(among_five(loss.ranking), "top5", higher=True, share=True)
 

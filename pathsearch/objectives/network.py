@@ -1,6 +1,6 @@
 """A network on a data set as a function of one flat weight vector; the module itself is never changed."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any, TypeVar
@@ -21,6 +21,7 @@ from pathsearch.objectives.data import Data
 from pathsearch.objectives.determinism import not_deterministic, remark
 from pathsearch.objectives.glimpse import Glimpse
 from pathsearch.objectives.kinds import kinds
+from pathsearch.objectives.losses import Guessing
 from pathsearch.objectives.mean import Mean
 from pathsearch.objectives.memory import allocations, halving
 from pathsearch.objectives.nests import Batch
@@ -244,6 +245,20 @@ class NetworkObjective:
             return evaluation.predictions(self._carrier, guessing, weights, state, self.test.whole(chunk))
 
         return np.asarray(self._measuring(predicted).cpu().numpy(), dtype=np.int64)
+
+    def outputs(
+        self,
+        points: Sequence[tuple[Tensor, State]],
+        ranking: Guessing,
+        take: Callable[[Iterator[tuple[Tensor, Tensor]]], Found],
+    ) -> list[Found]:
+        """What `take` makes of each chunk of the test set, of which it is given `evaluation.outputs` at the points."""
+
+        def taken(chunk: int) -> list[Found]:
+            batches = enumerate(self.test.whole(chunk))
+            return [take(evaluation.outputs(self._carrier, ranking, points, batch, n)) for n, batch in batches]
+
+        return self._measuring(taken)
 
     def reestimated(self, weights: Tensor) -> State:
         """The state with statistics averaged over what is measured of the training set, un-augmented, dropout off."""

@@ -17,6 +17,7 @@ from torch import nn
 from pathsearch.errors import PathsearchError
 from pathsearch.machine import prepare_torch
 from pathsearch.objectives import LossSettings, Measured, ModelSettings, NetworkSettings, nests, tasks
+from pathsearch.objectives.arguments import refuse_unknown
 from pathsearch.objectives.batches import both, wanted
 from pathsearch.objectives.data import Data, Split, checked
 from pathsearch.objectives.data.checks import looked_at
@@ -179,12 +180,15 @@ def _suited(task: Task, options: LossSettings, some: Split) -> Task:
 def model_of(settings: ModelSettings, folder: Path) -> Model:
     """A network by its name, torchvision's with as many classes as the data have.
 
-    Raises PathsearchError where it cannot be imported.
+    Raises PathsearchError where it cannot be imported, or has no arguments of the names that are given.
     """
     name, called = settings.name, f"objective.model {settings.name}"
+    option = f"objective.model.args of {name}"
     if name in MODELS:
+        refuse_unknown(MODELS[name], settings.args, option, own=("shape", "outputs"))
         return Model(partial(MODELS[name], **settings.args), called, built_in=True)
     own = imported(name, "objective.model", folder)
+    refuse_unknown(own, settings.args, option)
     make = partial(own, **settings.args)
     of_torchvision = str(getattr(own, "__module__", "")).startswith("torchvision.models")
     if of_torchvision and "num_classes" not in settings.args:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pathsearch import storage
 from pathsearch.along import Along, Held
@@ -33,6 +33,9 @@ class Opened(Along):
         """Every option; those that the run's program did not have get their defaults."""
         config = {key: value for key, value in self.run.config.items() if key not in UNCOMPARED}
         return validated(config, f"the configuration in {self.file}")
+
+    def _sought(self) -> Any:
+        return self.settings.objective
 
     def __repr__(self) -> str:
         return repr(self.run).replace("Run", type(self).__name__, 1)

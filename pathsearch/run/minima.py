@@ -23,7 +23,7 @@ from pathsearch.holders.settings import HolderSettings
 from pathsearch.methods import Train
 from pathsearch.objectives import NetworkSettings
 from pathsearch.run.outside import METRICS, outside, tokens
-from pathsearch.run.past import past
+from pathsearch.run.past import finished
 from pathsearch.run.settings import Measured, Measurement, RunSettings, Trained, Training
 from pathsearch.run.stop import Stop
 from pathsearch.settings import Settings
@@ -104,10 +104,7 @@ def digest(settings: RunSettings, folder: Path) -> str:
 
 def kept(wanted: Minimum, folder: Path) -> bool:
     """Whether a minimum is there, finished; raises PathsearchError where its folder holds something else."""
-    seen = glance(wanted.folder)
-    if seen is None or seen.state != "finished":
-        return False
-    return past(wanted.folder / "path.h5", wanted.settings, folder) is not None
+    return finished(wanted.folder, wanted.settings, folder) is not None
 
 
 def aligned(start: Minimum, end: Minimum, settings: RunSettings) -> Path:

@@ -12,8 +12,12 @@ from pathsearch.run.config import differences, validated
 from pathsearch.run.outside import METRICS, changed, outside
 from pathsearch.run.settings import UNCOMPARED, RunSettings
 from pathsearch.run.until import another
+from pathsearch.storage.glance import glance
 
 ELSEWHERE = "name another folder with --out, or move this one away"
+
+OPENED = ("objective.", "endpoints.", "optimizer.", "until")
+"""Beginnings of options that show only in what is opened whether they can be used."""
 
 
 def past(file: Path, settings: RunSettings, folder: Path, stretch: bool = False) -> storage.Run | None:
@@ -21,7 +25,8 @@ def past(file: Path, settings: RunSettings, folder: Path, stretch: bool = False)
 
     `folder` is the configuration's. The last stage may have more steps, or a smaller tolerance, than what is kept: see
     `beyond`. stretch: also where its learning rates follow from the number of steps, and `until` may differ. Raises
-    PathsearchError where the file holds another run or is damaged, and where what it came from is no longer the same.
+    PathsearchError where the file holds another run or is damaged, and where what it came from is no longer the same;
+    but first what a new run with these settings would raise.
     """
     if not file.exists():
         return None
@@ -31,6 +36,10 @@ def past(file: Path, settings: RunSettings, folder: Path, stretch: bool = False)
     old = _before(kept)
     unlike = differences(_compared(old), _compared(settings))
     if unlike and not _longer(old.model_copy(update={"until": settings.until}) if stretch else old, settings):
+        if any(each.startswith(OPENED) for each in unlike):
+            from pathsearch.run.invalid import refuse_invalid  # torch, data and network are needed for this alone
+
+            refuse_invalid(settings, folder)  # a misspelt option is no other configuration
         hint = _of_all_cycles(old, settings, kept) or _of_another_goal(old, settings, kept)
         raise PathsearchError(
             f"{file} holds a run with another configuration: {', '.join(unlike)}; {hint or ELSEWHERE}"
@@ -56,6 +65,18 @@ def past(file: Path, settings: RunSettings, folder: Path, stretch: bool = False)
             f"{ELSEWHERE}"
         )
     return kept
+
+
+def finished(where: Path, settings: RunSettings, folder: Path, stretch: bool = False) -> storage.Run | None:
+    """The run in a folder, if it is the one with these settings and has nothing left to do; else None.
+
+    Raises as `past` where a run of another kind is finished there; nothing is read of one that is not finished.
+    """
+    seen = glance(where)
+    if seen is None or seen.state != "finished":
+        return None
+    kept = past(where / "path.h5", settings, folder, stretch)
+    return kept if kept is not None and not beyond(kept, settings) else None
 
 
 def beyond(kept: storage.Run, settings: RunSettings) -> bool:

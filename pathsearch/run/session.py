@@ -18,7 +18,7 @@ from pathsearch.methods import Train
 from pathsearch.objectives.faults import device_fault
 from pathsearch.objectives.network import NetworkObjective
 from pathsearch.objectives.protocol import remarked
-from pathsearch.run import aligning, coordinator, endpoints, keeping, measuring, past, placement, until
+from pathsearch.run import aligning, coordinator, endpoints, invalid, keeping, measuring, past, placement, until
 from pathsearch.run.endpoints import Brought
 from pathsearch.run.minima import Minimum, written
 from pathsearch.run.outside import Outside, outside
@@ -28,7 +28,7 @@ from pathsearch.run.shared import Shared, adopt, of_file, shared
 from pathsearch.run.shelf import shelf
 from pathsearch.run.stop import Stop
 from pathsearch.run.versions import writer
-from pathsearch.search import State, Step, moving_pivots, refuse_random, search
+from pathsearch.search import State, Step, moving_pivots, search
 from pathsearch.storage.history import History, before
 
 RETRIES = 3  # losses of vectors one after another without getting further
@@ -108,10 +108,7 @@ class _Session:
     def _prepare(self, kept: storage.Run | None) -> None:
         """Have the objective ready to begin, or to go on from what is kept."""
         settings = self.settings
-        self.stages = settings.method.stages(settings.optimizer, settings.steps, settings.tolerance)
-        refuse_random(self.stages, self.objective.stochastic)
-        if settings.until is not None:
-            until.column(settings.until, self.objective.metrics)
+        self.stages = invalid.stages_of(settings, self.objective)
         if kept is None:
             self._first_guess()
         else:

@@ -1,5 +1,6 @@
 """A run with the minima it needs: those that its store lacks are trained first, by one process if several want them."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import torch
 
 from pathsearch import storage
+from pathsearch.errors import PathsearchError
 from pathsearch.locks import alone
 from pathsearch.objectives import importable
 from pathsearch.run import minima, placement, session
@@ -16,19 +18,23 @@ from pathsearch.run.settings import Asked, RunSettings
 from pathsearch.run.stop import Stop
 
 
-def run(asked: Asked, folder: Path, watcher: Watcher, stop: Stop) -> storage.Run:
+def run(
+    asked: Asked, folder: Path, watcher: Watcher, stop: Stop, waiting: Callable[[], None] | None = None
+) -> storage.Run:
     """Carry a run to its end, from nothing or from what `folder/path.h5` holds.
 
+    waiting: what to call while another process works in the folder, see `locks.alone`.
     Raises PathsearchError where it cannot go on, Interrupted where `stop` was due, MachineLost where a device failed;
     what was found is kept.
     """
-    with importable(asked.folder), alone(folder), ExitStack() as stack:
+    with importable(asked.folder), alone(folder, waiting), ExitStack() as stack:
         used: dict[str, Minimum] = {}
         if not (folder / "path.h5").exists():  # which holds the weights of the minima it joins
             used = minima.needed(asked.settings, asked.folder, asked.store or minima.beside(folder))
 
         def trained() -> dict[str, Minimum]:
-            minima.note(folder, used.values())
+            if used:
+                minima.note(folder, used.values())
             train(list(used.values()), asked.settings, asked.folder, watcher, stop, stack)
             return used
 
@@ -48,10 +54,19 @@ def train(
             watcher.log(f"takes {each.folder}")
         else:
             missing.append(each)
-    if missing and _several_devices(settings, config_folder):  # one alone, too: there may be no GPU here
+    if missing and several_devices(settings, config_folder):  # one alone, too: there may be no GPU here
         from pathsearch.run import tasks  # Ray takes a second to import, and may not be installed
 
-        tasks.train(missing, settings.holder.at("ray", settings.device), config_folder, watcher, stop, stack)
+        watcher.phase("train minima", len(missing))
+        watcher.log(f"trains as many at once as there is room for: {', '.join(each.name for each in missing)}")
+        asked = {each.folder: Asked(each.settings, config_folder) for each in missing}
+        failed = []
+        for place, said in tasks.carry_out(asked, settings.holder.at("ray", settings.device), stop, stack):
+            watcher.log(f"failed: {place}: {said}" if said else f"trained {place}")
+            watcher.tick(1)
+            failed += [f"{place}: {said}"] if said else []
+        if failed:
+            raise PathsearchError("; ".join(failed))
         return missing
     trained = []
     for each in missing:
@@ -64,7 +79,7 @@ def train(
     return trained
 
 
-def _several_devices(settings: RunSettings, config_folder: Path) -> bool:
+def several_devices(settings: RunSettings, config_folder: Path) -> bool:
     """Whether minima can be trained at the same time: on actors' devices, or on several GPUs here."""
     if settings.holder.name == "serial" or find_spec("ray") is None:
         return False

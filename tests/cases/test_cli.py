@@ -128,6 +128,7 @@ def test_commands_that_need_no_torch_do_not_import_it(finished):
         ["show", "run", "--json"],
         ["compare", "run"],
         ["compare", "run", "--format", "csv"],
+        ["ensemble", "run"],  # refused, as no network is there
         ["jobs"],
         ["run", "digit"],
         ["run", "digits", "stepz=3"],
@@ -210,7 +211,7 @@ def test_configurations_are_printed_and_near_names_meant(monkeypatch, capsys, tm
 
 
 @pytest.mark.parametrize(
-    "name", ["run", "show", "compare", "plot", "configs", "options", "bench", "submit", "jobs", "logs"]
+    "name", ["run", "show", "compare", "plot", "ensemble", "configs", "options", "bench", "submit", "jobs", "logs"]
 )
 def test_help_of_every_command(name, monkeypatch, capsys):
     for flag in ("-h", "--help"):

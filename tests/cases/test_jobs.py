@@ -11,7 +11,7 @@ from pathsearch.jobs.allocation import asked
 from pathsearch.jobs.profiles import ClusterProfile
 from pathsearch.jobs.submission import Batch
 from pathsearch.run.config import load
-from tests.commands import pathsearch
+from tests.commands import fake_slurm, pathsearch
 
 UUID = "GPU-8f6d0a3c-1111-2222-3333-444455556666"
 MIG = "MIG-c6d4f1ef-42e4-5de3-91c7-45d71c87eb3f"
@@ -83,18 +83,10 @@ def test_case_15_all_gpus_where_none_are_named(started, monkeypatch):
 
 
 @pytest.fixture
-def fake_slurm(tmp_path, monkeypatch):
-    """Commands of a SLURM that takes every job, and writes down what the last one was given."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
+def taking(tmp_path):
+    """A SLURM that takes every job, and writes down what the last one was given."""
     given = tmp_path / "given.txt"
-    (folder / "sbatch").write_text(f"#!/bin/bash\nenv > {given}\necho Submitted batch job 4711\n")
-    for name in ("srun", "squeue", "scontrol", "sacct", "scancel"):
-        (folder / name).write_text("#!/bin/bash\nexit 0\n")
-    for file in folder.iterdir():
-        file.chmod(0o755)
-    own = {"PATH": f"{folder}:{os.environ['PATH']}", "XDG_STATE_HOME": str(tmp_path / "state")}
-    own |= {"SLURM_CONF": "/etc/hosts"}
+    own = fake_slurm(tmp_path, f"env > {given}\necho Submitted batch job 4711")
 
     def seen():
         lines = given.read_text().splitlines()
@@ -105,8 +97,8 @@ def fake_slurm(tmp_path, monkeypatch):
     return own, seen
 
 
-def test_case_16_nested(fake_slurm, tmp_path):
-    own, given = fake_slurm
+def test_case_16_nested(taking, tmp_path):
+    own, given = taking
     users = {"SBATCH_RESERVATION": "ours", "SBATCH_TIMELIMIT": "1", "SBATCH_PARTITION": "usual", "SLURM_CLUSTERS": "c"}
     inside = {**own, **OUTER, **users}
     pathsearch("submit", "two-modes", "--mem", "8GB", "--out", "a", cwd=tmp_path, **inside)

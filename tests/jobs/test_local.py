@@ -48,7 +48,7 @@ def test_a_sweep_is_run_one_after_another(here):
     runs = [folder / "all" / name for name in ("seed=0", "seed=1")]
     (waiting,) = statuses(runs[1:])
     assert waiting.state != "PENDING" or {*waiting.waits_for} <= {*minima}
-    until(lambda: {state(run) for run in [*minima, *runs]} == {"COMPLETED"}, 120, lambda: str(statuses(minima + runs)))
+    until(lambda: {state(run) for run in [*minima, *runs]} == {"COMPLETED"}, lambda: str(statuses(minima + runs)))
     ends = [storage.read_vectors(run)[0][0] for run in minima]
     for run in runs:
         np.testing.assert_array_equal(storage.read_vectors(run)[0][[0, -1]], ends)
@@ -60,7 +60,7 @@ def test_a_sweep_is_run_one_after_another(here):
     assert {Path(one["folder"]) for one in listed if one["barrier"] is None and one["loss"] > 0} == {*minima}
     rows = [line.split() for line in pathsearch("jobs", cwd=folder, **own).stdout.splitlines() if "minima/" in line]
     assert [row[6] for row in rows] == ["–"] * 2
-    until(lambda: "kept in" in own_log(runs[1]), 30)  # it draws its picture
+    until(lambda: "kept in" in own_log(runs[1]))  # it draws its picture
     for name in ("seed=0", "seed=1"):
         said = pathsearch("logs", f"all/{name}", cwd=folder, **own).stdout
         assert [line for line in said.splitlines() if line.startswith("kept in")] == [
@@ -85,7 +85,7 @@ def test_one_run_of_a_sweep_is_cancelled_and_the_others_go_on(here):
     assert "stopped by `pathsearch cancel` at step" in own_log(runs[0])
     assert not runs[2].joinpath("path.h5").exists()
     (folder / "hurry").touch()
-    until(lambda: [state(run) for run in runs[1:]] == ["COMPLETED", "CANCELLED", "COMPLETED"], 60, lambda: str(runs))
+    until(lambda: [state(run) for run in runs[1:]] == ["COMPLETED", "CANCELLED", "COMPLETED"], lambda: str(runs))
     assert "cancelled before it began" in next((folder / "all").glob("jobs-slow/*_0_log.out")).read_text()
     said = pathsearch("resubmit", "--failed", cwd=folder, status=1, **own).stderr
     assert "all/seed=0 and 1 more, CANCELLED: name what is to go again" in said
@@ -99,7 +99,7 @@ def own_log(run):
 
 
 def stepped(run, moves=2):
-    until(lambda: state(run) == "RUNNING" and (seen := glance(run)) is not None and seen.moves >= moves, 60)
+    until(lambda: state(run) == "RUNNING" and (seen := glance(run)) is not None and seen.moves >= moves)
 
 
 def test_cancel_and_again(here):
@@ -111,9 +111,9 @@ def test_cancel_and_again(here):
     os.kill(int(statuses([run])[0].record.job), signal.SIGKILL)
     assert state(run) == "RUNNING"
     assert "is asked to end" in pathsearch("cancel", "run", cwd=folder, **own).stdout
-    until(lambda: state(run) == "CANCELLED", 30, lambda: str(statuses([run])))
+    until(lambda: state(run) == "CANCELLED", lambda: str(statuses([run])))
     pathsearch("resubmit", "run", cwd=folder, **own)
-    until(lambda: state(run) == "COMPLETED", 60, lambda: str(statuses([run])))
+    until(lambda: state(run) == "COMPLETED", lambda: str(statuses([run])))
     assert statuses([run])[0].attempts == 2
 
 

@@ -43,3 +43,32 @@ def test_pairs_that_cannot_help_are_left_out():
     assert explored(values, higher, choice.tree)[0] == [(0, 1), (0, 2), (1, 2)]
     assert explored(values, higher, choice.tree, tolerance=2.0)[0] == [(0, 1), (0, 2)]
     assert explored(values, higher, choice.of_a_list([(1, 2), (0, 1)]))[0] == [(1, 2), (0, 1)]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_rounds_find_the_same_tree_and_try_no_pair_in_vain(seed):
+    rng = np.random.default_rng(seed)
+    values = rng.random(8)
+    truth = np.maximum(values[:, None], values) + np.triu(rng.exponential(size=(8, 8)), 1)
+    truth = np.minimum(np.triu(truth, 1) + np.tril(np.full((8, 8), INF)), INF)
+    truth = np.minimum(truth, truth.T)
+    saddles, tried, rounds = np.full(truth.shape, INF), [], []
+    while pairs := choice.together(choice.tree, values, saddles, tried, 0.0):
+        rounds.append(pairs)
+        tried += pairs
+        for pair in pairs:
+            saddles[pair] = saddles[pair[::-1]] = truth[pair]
+    np.testing.assert_array_equal(tree.minimax(saddles), tree.minimax(truth))
+    best = int(np.argmin(values))
+    assert len(rounds[0]) == 7
+    assert all(best in pair for pair in rounds[0])
+    assert len(rounds) < len(tried) - 7 + 1  # one by one there would be as many
+    assert set(tried) <= set(explored(values, truth, choice.tree)[0]) | set(tried[:7])
+
+
+def test_a_round_of_minima_that_are_not_known_is_a_star_and_a_budget_cuts_it():
+    unknown, none = np.full(5, INF), np.full((5, 5), INF)
+    assert choice.together(choice.tree, unknown, none, [], 0.0) == [(0, 1), (0, 2), (0, 3), (0, 4)]
+    assert choice.together(choice.tree, unknown, none, [], 0.0, 2) == [(0, 1), (0, 2)]
+    assert choice.together(choice.tree, unknown, none, [], 0.0, 0) == []
+    assert len(choice.together(choice.every, unknown, none, [], 0.0)) == 10

@@ -1,6 +1,7 @@
 """Whether what a folder holds is the run that is asked for, and may go on."""
 
 import json
+import re
 import sys
 from dataclasses import fields, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathsearch.errors import Interrupted, PathsearchError
 from pathsearch.run import config, past
 from pathsearch.run.outside import outside
 from pathsearch.storage.layout import Attributes
+from tests import runs
 from tests.runs import Heard, assert_same, carried_out
 
 QUICK = ("measure={points: 3, plane: 0}",)
@@ -31,6 +33,15 @@ device: cpu
 def _there(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "network.yaml").write_text(NETWORK)
+
+
+@pytest.fixture(scope="module")
+def network_run(tmp_path_factory):
+    """A finished run of the network, that no test goes on with."""
+    folder = tmp_path_factory.mktemp("network")
+    (folder / "network.yaml").write_text(NETWORK)
+    carried_out(folder / "network.yaml", "steps=3", out=folder / "run")
+    return folder / "run"
 
 
 CONSTANT = {
@@ -154,6 +165,32 @@ def changed(run, **attributes):
         profiles=run.under("profiles"),
     )
     storage.write(run.file, whole)
+
+
+INVALID = {
+    "objective.model.args.widht=3": "no argument 'widht' (did you mean 'width'?): there are norm, width, depth",
+    "objective.model={name: 'own:Net', args: {widht: 3}}": "objective.model.args of own:Net: no argument 'widht'",
+    "objective.model=own:Nett": "did you mean 'Net'?",
+    "objective.data={name: dataset, target: 'own:points', train_args: {size: 9}}": "no argument 'size'",
+    "objective.parameters=['nope*']": "objective.parameters: 'nope*' fits no parameter",
+    "endpoints.start=gone.npy": "endpoints: no file gone.npy",
+    "endpoints.align={name: weights, pin: [nope]}": "endpoints.align: pin: no parameter",
+    "optimizer=lbfgs": "optimizer lbfgs needs the same loss every step",
+    "objective.loss=own:no": "objective.loss own:no",
+}
+
+
+@pytest.mark.parametrize("option", INVALID)
+def test_what_is_wrong_with_an_option_is_said_whatever_the_folder_holds(option, tmp_path, network_run):
+    """A misspelt option is no other configuration: what a new run says is said of one that exists, too."""
+    (tmp_path / "own.py").write_text(runs.OWN)
+    for out in (tmp_path / "new", network_run):
+        with pytest.raises(PathsearchError) as error:
+            carried_out("network.yaml", option, out=out)
+        assert INVALID[option] in str(error.value)
+    settings, folder = config.load("network.yaml", [option])
+    with pytest.raises(PathsearchError, match=re.escape(INVALID[option])):
+        past.finished(network_run, settings, folder)
 
 
 def test_options_an_old_run_did_not_know_have_their_defaults():

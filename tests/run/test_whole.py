@@ -155,7 +155,7 @@ def test_one_that_another_process_trains_is_waited_for(tmp_path):
             waiting.join(0.02)
         assert heard.lines == [f"waits for {each.folder}, which another process trains"]
         whole.session.carry_out(Asked(each.settings, Path()), each.folder, Heard(), Stop(), dict)
-    waiting.join(30)
+    waiting.join(300)
     assert not waiting.is_alive()
     assert len(heard.lines) == 1  # it trained nothing
 

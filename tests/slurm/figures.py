@@ -42,22 +42,22 @@ def first_step(run: Path) -> float:
     """Seconds from the command until the first step is kept."""
     begun = time.monotonic()
     call("submit", "small.yaml", *TWO, "--out", run)
-    host.until((run / "path.h5").exists, 120)
+    host.until((run / "path.h5").exists)
     seconds = time.monotonic() - begun
-    host.until(lambda: statuses([run])[0].state == "COMPLETED", 120)
+    host.until(lambda: statuses([run])[0].state == "COMPLETED")
     return round(seconds, 1)
 
 
 def requeued(run: Path) -> int:
     """Steps that were done when a warning came, less those the next attempt goes on from."""
     call("submit", "slow.yaml", *TWO, "--out", run)
-    host.until(lambda: (seen := glance(run)) is not None and seen.moves >= 10, 120)
+    host.until(lambda: (seen := glance(run)) is not None and seen.moves >= 10)
     (one,) = statuses([run])
     done = glance(run).moves
     subprocess.run(["scancel", "--signal=USR2", one.record.job], check=True)
-    host.until(lambda: statuses([run])[0].attempts == 2, 120)
+    host.until(lambda: statuses([run])[0].attempts == 2)
     lost = max(0, done - glance(run).moves)
-    host.until(lambda: statuses([run])[0].state == "COMPLETED", 120)
+    host.until(lambda: statuses([run])[0].state == "COMPLETED")
     return lost
 
 

@@ -102,13 +102,11 @@ def slurm(folder: Path, accounting: bool = False):
         (folder / "slurm.conf").write_text(CONF.format(**values, folder=folder, accounting=say))
         for command in (["slurmctld", "-D"], ["slurmd", "-D", "-N", "n1"], ["slurmd", "-D", "-N", "n2"]):
             stack.enter_context(_daemon(command, environment, folder))
-        until(
-            lambda: said(["sinfo", "-h", "-N", "-p", "debug", "-o", "%T"], environment).split() == ["idle", "idle"], 30
-        )
+        until(lambda: said(["sinfo", "-h", "-N", "-p", "debug", "-o", "%T"], environment).split() == ["idle", "idle"])
         yield environment
         subprocess.run(["scancel", "--signal=KILL", "-u", "root"], env=environment, capture_output=True)
         subprocess.run(["scancel", "-u", "root"], env=environment, capture_output=True)
-        until(lambda: not said(["squeue", "-h"], environment), 40)
+        until(lambda: not said(["squeue", "-h"], environment))
         for pid in folder.glob("slurmd-*.pid"):
             os.kill(int(pid.read_text()), signal.SIGTERM)
 
@@ -124,7 +122,7 @@ def node_down(environment, name):
     pid.unlink()
     subprocess.run(["slurmd", "-N", name], env=environment, check=True, capture_output=True)  # as a daemon
     said([*node, "State=RESUME"], environment)  # refused where it is back already
-    until(lambda: said(["sinfo", "-h", "-n", name, "-p", "debug", "-o", "%T"], environment).strip() == "idle", 60)
+    until(lambda: said(["sinfo", "-h", "-n", name, "-p", "debug", "-o", "%T"], environment).strip() == "idle")
 
 
 @contextmanager
@@ -146,9 +144,9 @@ def _accounting(folder, environment):
         environment,
         folder,
     ):
-        until(place.exists, 30)
+        until(place.exists)
         with _daemon(["slurmdbd", "-D"], environment, folder):
-            until(lambda: listening(port), 30)
+            until(lambda: listening(port))
             yield port
 
 
@@ -178,7 +176,7 @@ def _munge(folder, environment):
     names |= {"log-file": folder / "munge.log", "seed-file": folder / "munge.seed"}
     options = [f"--{name}={file}" for name, file in names.items()]
     with _daemon(["munged", "--force", "--foreground", *options], environment, folder):
-        until((folder / "munge").exists, 20)
+        until((folder / "munge").exists)
         yield
 
 
@@ -210,8 +208,11 @@ def listening(port):
         return one.connect_ex(("127.0.0.1", port)) == 0
 
 
-def until(true, seconds=60, what="waited in vain"):
-    deadline = time.monotonic() + seconds
+PATIENCE = 300  # seconds: a sixth of that is enough on two cores, but other work may have these
+
+
+def until(true, what="waited in vain"):
+    deadline = time.monotonic() + PATIENCE
     while not true():
         assert time.monotonic() < deadline, what() if callable(what) else what
         time.sleep(0.1)

@@ -23,13 +23,13 @@ def state(run):
     return statuses([run])[0].state
 
 
-def finished(run, seconds=150):
+def finished(run):
     def what():
         return f"{statuses([run])}\n{log(run)}"
 
     # between two attempts, or where SLURM is too busy to answer
     passing = ALIVE | {"UNKNOWN", "PREEMPTED", "NODE_FAIL"}
-    until(lambda: state(run) not in passing, seconds, what)
+    until(lambda: state(run) not in passing, what)
     assert state(run) == "COMPLETED", what()
 
 
@@ -39,7 +39,7 @@ def log(run):
 
 def stepped(run, moves=5):
     """Wait until a run is in the middle of its steps."""
-    until(lambda: (seen := glance(run)) is not None and seen.moves >= moves, 90, lambda: log(run))
+    until(lambda: (seen := glance(run)) is not None and seen.moves >= moves, lambda: log(run))
 
 
 def job(run):

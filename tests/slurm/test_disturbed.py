@@ -39,7 +39,7 @@ def test_a_warning_has_two_nodes_go_on_in_another_attempt(slurm, undisturbed, tm
     assert token.parent.stat().st_mode & 0o777 == 0o700
     number, before = job(run), glance(run).moves
     assert said(["scancel", "--signal=USR2", number], os.environ) == ""
-    until(lambda: "to requeue job" in log(run), 60, lambda: log(run))
+    until(lambda: "to requeue job" in log(run), lambda: log(run))
     hurry(tmp_path)
     finished(run)
     assert statuses([run])[0].attempts == 2
@@ -55,7 +55,7 @@ def test_a_job_of_higher_priority_takes_the_nodes_for_a_while(slurm, undisturbed
     run = tmp_path / "run"
     stepped(run)
     said(["sbatch", "-N2", "--exclusive", "-p", "urgent", "-o", "/dev/null", "--wrap", "sleep 1"], os.environ)
-    until(lambda: "SIGUSR2" in log(run), 60, lambda: log(run))
+    until(lambda: "SIGUSR2" in log(run), lambda: log(run))
     hurry(tmp_path)
     finished(run)
     assert statuses([run])[0].attempts == 2
@@ -66,7 +66,7 @@ def test_the_end_of_the_time(slurm, undisturbed, tmp_path):
     (tmp_path / "short.yaml").write_text("time: 1\nwarning: 45\n")
     pathsearch("submit", "slow.yaml", "--cluster", "short.yaml", "--out", "run", cwd=tmp_path, NAP="0.1", **slurm)
     run = tmp_path / "run"
-    until(lambda: "to requeue job" in log(run), 90, lambda: log(run))
+    until(lambda: "to requeue job" in log(run), lambda: log(run))
     first = records.attempts(run)[0]
     assert first.outcome == "requeued"
     assert first.ended - first.began < 60
@@ -86,11 +86,11 @@ def test_a_node_dies(slurm, slurm_host, undisturbed, tmp_path):
     for process in task(run, rank=1):
         with contextlib.suppress(ProcessLookupError):  # Ray's own end with their parent
             os.kill(process, signal.SIGKILL)
-    until(lambda: "1 actors where there were 2" in log(run), 90, lambda: log(run))
+    until(lambda: "1 actors where there were 2" in log(run), lambda: log(run))
     before = glance(run).moves
-    until(lambda: glance(run).moves > before, 30)
+    until(lambda: glance(run).moves > before)
     with host.node_down(slurm_host, "n2"):  # now SLURM knows it too
-        until(lambda: state(run) == "PENDING", 60, lambda: str(statuses([run])))
+        until(lambda: state(run) == "PENDING", lambda: str(statuses([run])))
     hurry(tmp_path)
     finished(run)
     assert statuses([run])[0].attempts == 2

@@ -19,9 +19,9 @@ def test_accounts_tell_of_jobs_that_the_queue_forgot(slurm_with_accounting, tmp_
     # killed with all its tasks: nobody could write down why
     subprocess.run(["scancel", "--signal=KILL", "--full", job(ended)], check=True)
     finished(done)
-    until(lambda: statuses([ended])[0].state not in ("RUNNING", "COMPLETING"), 30)
+    until(lambda: statuses([ended])[0].state not in ("RUNNING", "COMPLETING"))
     known = {}
-    until(lambda: known.update(states._accounting([job(done), job(ended)])) or len(known) == 2, 30)
+    until(lambda: known.update(states._accounting([job(done), job(ended)])) or len(known) == 2)
     monkeypatch.setattr(states, "_queue", dict)  # Slurm forgets jobs after some minutes
     assert {one.run.name: one.state for one in statuses([done, ended])} == {"done": "COMPLETED", "ended": "CANCELLED"}
     listed = json.loads(pathsearch("jobs", "--json", cwd=tmp_path, **own).stdout)

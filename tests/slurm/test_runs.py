@@ -42,7 +42,7 @@ def test_cancel(slurm, tmp_path):
     done = pathsearch("submit", "slow.yaml", *TWO, "--out", "run", cwd=tmp_path, status=1, **slurm)
     assert re.search(r"run has job \d+, RUNNING: wait, cancel it with `pathsearch cancel run`", done.stderr)
     assert "is asked to end" in pathsearch("cancel", "run", cwd=tmp_path, **slurm).stdout
-    until(lambda: state(run) == "CANCELLED", 30, lambda: log(run))
+    until(lambda: state(run) == "CANCELLED", lambda: log(run))
     assert storage.read(run).position["moves"] >= 5
     assert "nothing to end, it is CANCELLED" in pathsearch("cancel", "run", cwd=tmp_path, **slurm).stdout
 
@@ -56,21 +56,22 @@ def test_what_goes_wrong_is_said_in_a_line(slurm, tmp_path):
     assert "invalid partition specified: nowhere" in line("--partition", "nowhere")
     assert "SLURM takes no %" in line("--out", "a%b")
     assert "no file gone.npy here" in line("endpoints.start=gone.npy")
-    assert "UNSUBMITTED" in pathsearch("jobs", cwd=tmp_path, **slurm).stdout
+    assert not (tmp_path / "run").exists()
+    assert "no runs were submitted yet" in pathsearch("jobs", cwd=tmp_path, **slurm).stdout
 
 
 def test_jobs_tell_of_one_that_died_before_it_wrote_anything(slurm, tmp_path):
     (tmp_path / "bad.yaml").write_text("prologue: ['echo the module is missing; exit 3']\n")
     pathsearch("submit", "slow.yaml", "--cluster", "bad.yaml", "--out", "run", cwd=tmp_path, **slurm)
     run = tmp_path / "run"
-    until(lambda: state(run) not in ("PENDING", "RUNNING", "COMPLETING"), 30)
+    until(lambda: state(run) not in ("PENDING", "RUNNING", "COMPLETING"))
     (one,) = statuses([run])
     assert (one.state, one.says, one.seen) == ("FAILED", "the module is missing", None)
     assert "FAILED" in pathsearch("jobs", cwd=tmp_path, **slurm).stdout
     assert "the module is missing" in pathsearch("logs", "run", cwd=tmp_path, **slurm).stdout
     # the same again, of which is now more to be said
     pathsearch("resubmit", "--failed", cwd=tmp_path, **slurm)
-    until(lambda: state(run) == "FAILED", 30)
+    until(lambda: state(run) == "FAILED")
     assert job(run) != one.record.job
 
 

@@ -42,7 +42,7 @@ def test_an_array_does_not_wait_for_a_training_that_failed(slurm, tmp_path):
     (tmp_path / "bad.yaml").write_text(SMALL.replace("digits", "{name: folder, root: nowhere}"))
     pathsearch("submit", "bad.yaml", "--sweep", "seed=0:2", "--out", "all", cwd=tmp_path, **slurm)
     run = tmp_path / "all" / "seed=1"
-    until(lambda: state(run) == "CANCELLED", 60, lambda: str(statuses([run])))
+    until(lambda: state(run) == "CANCELLED", lambda: str(statuses([run])))
     minima = sorted((tmp_path / "minima").glob("mlp-*"))
     for training in statuses(minima):
         assert training.state == "FAILED"
@@ -64,12 +64,12 @@ def test_the_plain_scripts(slurm, tmp_path):
         shutil.copy(TEMPLATES / f"{name}.sbatch", tmp_path)
     run = tmp_path / "runs" / "small"
     sbatch("multi-node.sbatch", "small.yaml", cwd=tmp_path)
-    until((run / "job.json").exists, 60)
+    until((run / "job.json").exists)
     finished(run)
     sbatch("--array=0-1", "array.sbatch", "small.yaml", "steps=20", cwd=tmp_path)
     runs = [tmp_path / "runs" / "small" / f"seed={seed}" for seed in (0, 1)]
     for one in runs:
-        until((one / "job.json").exists, 60)
+        until((one / "job.json").exists)
         finished(one)
     pathsearch("run", "small.yaml", "--out", "alone", cwd=tmp_path)
     same(run, tmp_path / "alone")

@@ -50,6 +50,7 @@ class Custom(Settings):
     def load(self, folder: Path = Path(), room: float = float("inf")) -> Data:
         import torch
 
+        from pathsearch.objectives.arguments import refuse_unknown
         from pathsearch.objectives.data.reading import READING, Items, held_or_read, outputs_of
         from pathsearch.objectives.data.room import readers, told
         from pathsearch.objectives.data.sets import Data, Split
@@ -64,6 +65,7 @@ class Custom(Settings):
 
         def made(part: int) -> Any:
             name, arguments = (("train_args", self.train_args), ("test_args", self.test_args))[part]
+            refuse_unknown(make, arguments, f"objective.data.{name} of {self.target}")
             called = f"{what}, made with {name} {arguments},"
             with seeded(derive(READING, part), torch.device("cpu")), errors_named(called, passing=()):
                 return make(**arguments)

@@ -13,7 +13,7 @@ import pytest
 
 from pathsearch import clusters, storage
 from tests.commands import ENVIRONMENT, SMALL, command, pathsearch, started
-from tests.slurm.host import free_ports, until
+from tests.slurm.host import PATIENCE, free_ports, until
 
 NET = """
 from torch.nn import Flatten, Linear, Sequential
@@ -67,11 +67,13 @@ def test_a_worker_node_dies_and_the_run_goes_on(cluster, tmp_path):
     # once in several runs Ray does not tell that an actor died with its node: then it is given up as one that hangs
     arguments = ("run", "small.yaml", "--out", "run", f"holder.address={address}", "holder.timeout=60")
     process = started(*arguments, cwd=tmp_path, environment=environment, err=said)
-    until(lambda: not process.is_alive() or (done.exists() and storage.read(done).position["moves"] >= 20))
+    until(
+        lambda: not process.is_alive() or (done.exists() and storage.read(done).position["moves"] >= 20), said.read_text
+    )
     assert process.is_alive(), said.read_text()
     (raylet,) = descendants(worker.pid, "raylet/raylet")
     raylet.kill()
-    process.join(200)
+    process.join(PATIENCE)
     text = said.read_text()
     assert process.exitcode == 0, text
     assert "on 3 Ray actors" in text
@@ -113,7 +115,7 @@ def test_a_module_that_only_this_machine_has(cluster, tmp_path, rng):
         env={**environment, "PYTHONPATH": places},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
     )
     assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
     assert re.search(
@@ -132,7 +134,7 @@ from pathsearch.cli import main
 main()
 """
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=PATIENCE
     )
     assert done.returncode == 1
     assert "Version mismatch" in done.stderr.splitlines()[-1]

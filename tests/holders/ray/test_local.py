@@ -15,7 +15,7 @@ from pathsearch.run.settings import Asked
 from pathsearch.run.stop import Stop
 from tests.commands import ENVIRONMENT, started
 from tests.holders.ray.test_faults import Watcher
-from tests.slurm.host import until
+from tests.slurm.host import PATIENCE, until
 
 LISTENS = "0A"  # the state of a socket in /proc/net/tcp
 
@@ -64,7 +64,7 @@ def test_a_run_on_a_ray_of_its_own_that_dies(tmp_path):
     assert list(long.glob("ray*")) == []
 
     os.kill(gcs, signal.SIGKILL)
-    process.join(30)
+    process.join(PATIENCE)
     assert process.exitcode == 75
     assert said.read_text().splitlines()[-1].startswith("pathsearch: Ray ended on this machine before its time")
     assert not folder.exists()

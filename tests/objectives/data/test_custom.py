@@ -45,10 +45,11 @@ def test_any_dataset_by_import_string():
 
 
 def test_a_constructor_that_fails_is_named_with_its_arguments():
-    with pytest.raises(
-        PathsearchError, match=rf"{__name__}:Squares, made with train_args {{'size': 3}}, raised TypeError"
-    ):
-        Custom(target=f"{__name__}:Squares", train_args={"size": 3}).load()
+    called = f"{__name__}:Squares"
+    with pytest.raises(PathsearchError, match=rf"{called}, made with train_args {{}}, raised TypeError"):
+        Custom(target=called).load()
+    with pytest.raises(PathsearchError, match=rf"data.train_args of {called}: no argument 'size': there are count"):
+        Custom(target=called, train_args={"size": 3}).load()
 
 
 def bits(one, other, key=Key(3, 5)):
