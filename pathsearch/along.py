@@ -70,6 +70,10 @@ class Along(ABC):
         """The path, as long as it is needed."""
 
     @abstractmethod
+    def _sought(self) -> Any:
+        """What is minimised, as far as it is known without its data: its settings, or itself where it has none."""
+
+    @abstractmethod
     def _network(self) -> AbstractContextManager["NetworkObjective"]:
         """What is minimised, on its data; raises PathsearchError where that is no network."""
 
@@ -116,10 +120,10 @@ class Along(ABC):
         """
         from pathsearch import ensembles
 
+        ensembles.refuse_others(self._sought())  # before its data are read
         t = self.evenly(points)
         weights = [self.weights(at) for at in t.tolist()]
         with self._network() as network:
-            ensembles.refuse_others(network.options)
             return ensembles.ensemble(network, t, weights, keep, watch)
 
     @property

@@ -130,6 +130,9 @@ class Path(Along):
     def _held(self) -> Iterator[Held]:
         yield Held(self.curve, self.pivots, self.objective.table)
 
+    def _sought(self) -> Any:
+        return getattr(self.objective, "options", self.objective)
+
     @contextmanager
     def _network(self) -> Iterator[NetworkObjective]:
         if not isinstance(self.objective, NetworkObjective):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pathsearch.errors import PathsearchError
 from pathsearch.numerics.basis import Array
 from pathsearch.numerics.calibration import Figures, disagreements, figures, log_added, log_probabilities, tally
+from pathsearch.objectives import LossSettings
 from pathsearch.objectives.losses import LOSSES, Loss
 
 if TYPE_CHECKING:
@@ -71,7 +72,10 @@ class Taken(NamedTuple):
 
 
 def refuse_others(objective: Any) -> None:
-    """Raise PathsearchError where a network's loss gives no probabilities of classes; objective: its options."""
+    """Raise PathsearchError where what is minimised gives no probabilities of classes; objective: its settings."""
+    if not isinstance(objective, LossSettings):
+        said = getattr(objective, "name", repr(objective))
+        raise PathsearchError(f"an ensemble is of networks that predict classes, objective {said} has none")
     known = LOSSES.get(objective.loss)
     if known is None or known.ranking is None:
         able = ", ".join(name for name, each in LOSSES.items() if each.ranking is not None)

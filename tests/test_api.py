@@ -253,6 +253,16 @@ def test_a_point_of_a_networks_path_has_the_loss_of_its_profile():
         loss = nn.functional.cross_entropy(path.model(found.t[1])(INPUTS), TARGETS)
     assert float(loss) == pytest.approx(float(found.train_loss[1]), rel=1e-5)
     assert dir(path.plot) == ["error", "profile"]
+    ensemble = path.ensemble(3)
+    assert ensemble.points[1].nll == pytest.approx(float(found.test_loss.sel(t=0.5)), rel=1e-5)
+    path = pathsearch.connect(ring, *ENDS, steps=2)
+    with pytest.raises(
+        PathsearchError, match=r"^an ensemble is of networks that predict classes, objective .* has none"
+    ):
+        path.ensemble()
+    live = network(loss=lambda model, batch: (model(batch[0]).sum(), len(batch[0])), metrics={})
+    with pytest.raises(PathsearchError, match=r"^an ensemble averages probabilities of classes, and objective.loss "):
+        pathsearch.connect(live, *two_nets(), method="linear", measure={"points": 3}).ensemble()
 
 
 def test_measuring_refuses_in_its_own_words():

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pathsearch import storage
 from pathsearch.along import Along, Held
@@ -32,6 +32,9 @@ class Opened(Along):
     def settings(self) -> RunSettings:
         """Every option; those that the run's program did not have get their defaults."""
         return recorded(self.run)
+
+    def _sought(self) -> Any:
+        return self.settings.objective
 
     def __repr__(self) -> str:
         return repr(self.run).replace("Run", type(self).__name__, 1)
