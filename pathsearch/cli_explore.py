@@ -12,7 +12,7 @@ from pathsearch.settings import one_of
 
 if TYPE_CHECKING:
     from pathsearch.landscape.choice import Choice
-    from pathsearch.landscape.explore import Point
+    from pathsearch.landscape.joins import Point
     from pathsearch.run.settings import RunSettings
 
 
@@ -31,6 +31,13 @@ def explore(
     hours: Annotated[
         Optional[float], typer.Option(min=0, help="Device-hours of its paths after which no further round begins.")
     ] = None,
+    align_once: Annotated[
+        bool,
+        typer.Option(
+            "--align-once",
+            help="With endpoints.align: all are aligned with the best one, not each pair.",
+        ),
+    ] = False,
     out: Annotated[
         Optional[Path],
         typer.Option(metavar="FOLDER", parser=cli_jobs.expanded, help="Default: runs/<name of CONFIG>-landscape."),
@@ -54,10 +61,12 @@ def explore(
     settings, config_folder = config.load(name, overrides)
     folder = out or Path("runs") / f"{Path(name).stem}-landscape"
     points = _points(settings, minima)
+    if align_once:
+        _refuse_once(settings, pairs)
     choose = _choice(pairs, points)
 
-    from pathsearch.landscape.explore import PATHS
     from pathsearch.landscape.explore import explore as joined
+    from pathsearch.landscape.joins import PATHS, Joins
     from pathsearch.progress import display
 
     store = store or Path("runs") / "minima"
@@ -72,9 +81,8 @@ def explore(
 
             asked = submit.Submission(Path(name).stem, settings, config_folder, folder / PATHS, cluster, profile, store)
             carry = rounds.by_jobs(asked, watcher, stop)
-        landscape, failed = joined(
-            settings, config_folder, points, choose, folder, watcher, stop, store, budget, hours, carry
-        )
+        joins = Joins(settings, config_folder, points, folder)
+        landscape, failed = joined(joins, choose, watcher, stop, store, budget, hours, align_once, carry)
 
     from pathsearch import report_landscape
     from pathsearch.run.finish import console, put
@@ -100,7 +108,7 @@ def _points(settings: "RunSettings", minima: str) -> "list[Point]":
     """The minima that are to be joined."""
     import yaml
 
-    from pathsearch.landscape.explore import Point, trained
+    from pathsearch.landscape.joins import Point, trained
     from pathsearch.run.settings import Trained
 
     try:
@@ -118,6 +126,14 @@ def _points(settings: "RunSettings", minima: str) -> "list[Point]":
             "name the minima, as --minima '[a.pt, b.pt, c.pt]'"
         )
     return trained(start.train, range(asked))
+
+
+def _refuse_once(settings: "RunSettings", pairs: str) -> None:
+    """Raise PathsearchError where minima cannot be aligned once."""
+    if settings.endpoints is None or settings.endpoints.align.name == "none":
+        raise PathsearchError("--align-once: say how minima are aligned, as endpoints.align=weights or activations")
+    if pairs not in ("tree", "star"):
+        raise PathsearchError("--align-once goes with --pairs tree or star, which begin with paths from the best one")
 
 
 def _choice(pairs: str, points: "list[Point]") -> "Choice":

@@ -18,6 +18,7 @@ from pathsearch.declared import of_field
 from pathsearch.errors import PathsearchError
 from pathsearch.jobs import listing, states
 from pathsearch.landscape import choice, explore
+from pathsearch.landscape.joins import Joins, Point
 from pathsearch.numerics.profiles import summary
 from pathsearch.numerics.schedules import SCHEDULES
 from pathsearch.objectives import NetworkSettings
@@ -92,9 +93,9 @@ def run(folder):
 def landscape(tmp_path_factory):
     """Two surfaces' minima joined: the least that a landscape.h5 has."""
     settings, where = config.load("two-modes", ["measure.plane=0"])
-    points = [explore.Point(name, end) for name, end in (("a", [-1.0, 0.0]), ("b", [1.0, 0.0]))]
+    points = [Point(name, end) for name, end in (("a", [-1.0, 0.0]), ("b", [1.0, 0.0]))]
     place = tmp_path_factory.mktemp("landscape")
-    return explore.explore(settings, where, points, choice.star, place, Silent(), Stop())[0]
+    return explore.explore(Joins(settings, where, points, place), choice.star, Silent(), Stop())[0]
 
 
 # numbers.md

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pathsearch.cost.precisions import Quiet
 from pathsearch.landscape import explore
 from pathsearch.landscape.choice import every, together, tree
-from pathsearch.landscape.explore import Point
+from pathsearch.landscape.joins import Joins, Point, between, trained
 from pathsearch.numerics.tree import Pair, minimax, spanning_tree
 from pathsearch.report import figures
 from pathsearch.run import config, whole
@@ -45,15 +45,11 @@ def again(settings: RunSettings, start: Point, end: Point, folder: Path, store: 
     """The saddle of one pair, its path searched for from other seeds."""
     saddles = []
     for seed in SEEDS:
-        asked = Asked(between(settings, start, end, seed), Path.cwd(), store=store)
+        own = between(settings, start.end, end.end).model_copy(update={"seed": seed})
+        asked = Asked(own, Path.cwd(), store=store)
         run = whole.run(asked, folder / f"seed{seed}", Quiet(), Stop())
         saddles.append(float(figures(run)["path"][metric]["max"]))
     return saddles
-
-
-def between(settings: RunSettings, start: Point, end: Point, seed: int) -> RunSettings:
-    """The run from one minimum to another, with another seed of the search."""
-    return explore.between(settings, start, end).model_copy(update={"seed": seed})
 
 
 def main(count: int) -> None:
@@ -61,14 +57,15 @@ def main(count: int) -> None:
     settings, folder = config.load("digits", [f"steps={STEPS}", "measure.plane=0"])
     start = settings.endpoints.start if settings.endpoints else None
     assert isinstance(start, Trained)
-    points = explore.trained(start.train, range(count))
+    points = trained(start.train, range(count))
     with tempfile.TemporaryDirectory() as place:
         root, store = Path(place) / "landscape", Path(place) / "minima"
+        joins = Joins(settings, folder, points, root)
         begun = time.perf_counter()
-        found, _ = explore.explore(settings, folder, points, tree, root, Quiet(), Stop(), store)
+        found, _ = explore.explore(joins, tree, Quiet(), Stop(), store)
         seconds = time.perf_counter() - begun
         print(f"{count} minima, {len(found.paths)} paths of the tree, training included: {seconds:.0f} s", flush=True)
-        whole_one, _ = explore.explore(settings, folder, points, every, root, Quiet(), Stop(), store)
+        whole_one, _ = explore.explore(joins, every, Quiet(), Stop(), store)
         saddles, values = whole_one.saddles, whole_one.values
         print(
             f"{len(whole_one.paths)} pairs; {found.metric}, minima {values.min():.5f} to {values.max():.5f}", flush=True

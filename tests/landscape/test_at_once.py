@@ -12,6 +12,7 @@ import pytest
 from pathsearch import storage
 from pathsearch.errors import Interrupted
 from pathsearch.landscape import choice, explore
+from pathsearch.landscape.joins import Joins, trained
 from pathsearch.run import config
 from pathsearch.run.stop import Stop
 from pathsearch.storage import landscape as file
@@ -29,8 +30,8 @@ def joined(folder, store, stop=None, heard=None, changes=RAY, how=choice.star):
     source.write_text(SMALL)
     few = [f"steps={STEPS}", "measure.points=3", "measure.plane=0", "checkpoint.steps=50"]
     settings, where = config.load(str(source), [*few, *changes])
-    points = explore.trained(settings.endpoints.start.train, range(3))
-    return explore.explore(settings, where, points, how, folder, heard or Heard(), stop or Stop(), store)
+    points = trained(settings.endpoints.start.train, range(3))
+    return explore.explore(Joins(settings, where, points, folder), how, heard or Heard(), stop or Stop(), store)
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pathsearch import report_landscape
+from pathsearch import report_landscape, storage
 from pathsearch.errors import Interrupted, PathsearchError
 from pathsearch.landscape import choice, explore
-from pathsearch.landscape.explore import Point
+from pathsearch.landscape.joins import Joins, Point, trained
 from pathsearch.numerics import tree
 from pathsearch.plots import landscape as pictures
 from pathsearch.run import config
@@ -34,7 +34,8 @@ def settings(*changes):
 
 
 def joined(folder, heard=None, how=choice.tree, points=POINTS, stop=None, **more):
-    return explore.explore(settings(), Path(), points, how, folder, heard or Heard(), stop or Stop(), **more)
+    joins = Joins(settings(), Path(), points, folder)
+    return explore.explore(joins, how, heard or Heard(), stop or Stop(), **more)
 
 
 @pytest.fixture(scope="module")
@@ -115,24 +116,27 @@ def test_what_was_found_with_other_settings_or_of_other_minima_is_refused(found,
         joined(tmp_path / "a", points=moved)
     other = settings("method.images=9")
     with pytest.raises(PathsearchError, match=r"holds a run with another configuration: method\.images"):
-        explore.explore(other, Path(), POINTS, choice.tree, tmp_path / "a", Heard(), Stop())
+        explore.explore(Joins(other, Path(), POINTS, tmp_path / "a"), choice.tree, Heard(), Stop())
 
 
 def test_a_minimum_with_two_values_was_measured_on_two_things(found):
     values = np.array([np.inf, -100.0, np.inf])
-    runs = explore._there(settings(), Path(), POINTS, found.file.parent)
+    joins = Joins(settings(), Path(), POINTS, found.file.parent)
+    runs = explore._there(joins)
     with pytest.raises(PathsearchError, match=r"^B has loss -100, and -108\.\d+ in .*A-B"):
-        explore._landscape(settings(), POINTS, values, runs, found.file.parent)
+        explore._landscape(joins, values, runs)
 
 
 def test_trained_minima_come_from_the_store(tmp_path):
     (tmp_path / "small.yaml").write_text(SMALL)
     changes = ["steps=4", "measure.points=3", "measure.plane=0"]
     wanted, _ = config.load(str(tmp_path / "small.yaml"), changes)
-    points = explore.trained(wanted.endpoints.start.train, range(3))
+    points = trained(wanted.endpoints.start.train, range(3))
     assert [point.name for point in points] == ["seed0", "seed1", "seed2"]
     heard = Heard()
-    one, _ = explore.explore(wanted, tmp_path, points, choice.star, tmp_path / "a", heard, Stop(), tmp_path / "minima")
+    one, _ = explore.explore(
+        Joins(wanted, tmp_path, points, tmp_path / "a"), choice.star, heard, Stop(), tmp_path / "minima"
+    )
     assert len(list((tmp_path / "minima").glob("mlp-*"))) == 3
     assert one.metric == "train_loss"
     assert len(one.paths) == 2
@@ -172,9 +176,33 @@ def test_the_command_and_its_mistakes(tmp_path):
         ("--pairs", "tre"): "--pairs: no 'tre' (did you mean 'tree'?)",
         ("--pairs", "pairs.yaml"): "[0, 5] are no two of the minima 0 to 1",
         ("--pairs", "odd.yaml"): "write pairs of numbers",
+        ("--align-once",): "--align-once: say how minima are aligned, as endpoints.align=weights",
         ("--minima", "1"): "say how many, at least 2",
         ("--minima", "4"): "this configuration trains none of its endpoints",
     }.items():
         done = command(*asked, *options, "--out", "y", cwd=tmp_path, status=1)
         assert line in done.stderr.splitlines()[-1]
         assert not (tmp_path / "y").exists()
+
+
+def test_minima_that_are_aligned_once_lie_where_the_paths_from_the_best_end(tmp_path):
+    (tmp_path / "small.yaml").write_text(SMALL)
+    changes = ["endpoints.align=weights", "steps=4", "measure.points=3", "measure.plane=0"]
+    wanted, _ = config.load(str(tmp_path / "small.yaml"), changes)
+    points = trained(wanted.endpoints.start.train, range(3))
+    joins, store = Joins(wanted, tmp_path, points, tmp_path / "a"), tmp_path / "minima"
+    found, failed = explore.explore(joins, choice.tree, Heard(), Stop(), store, once=True)
+    assert not failed
+    assert len(found.paths) == 3
+    best = int(np.argmin(found.values))
+    u, v = sorted({0, 1, 2} - {best})
+    other = {n: storage.read_vectors(tmp_path / "a" / "paths" / f"seed{best}-seed{n}")[0] for n in (u, v)}
+    third = storage.read_vectors(tmp_path / "a" / "paths" / f"seed{u}-seed{v}")[0]
+    np.testing.assert_array_equal(other[u][0], other[v][0])  # the best one, as it is
+    np.testing.assert_array_equal(third[[0, -1]], [other[u][-1], other[v][-1]])
+    minima = {int(one.name.split("seed")[1][0]): one for one in store.iterdir() if "aligned" not in one.name}
+    alone = {n: storage.read_vectors(minima[n])[0][0] for n in (u, v)}
+    assert not np.array_equal(alone[u], other[u][-1])  # which were permuted
+    np.testing.assert_allclose(np.sort(alone[u]), np.sort(other[u][-1]))
+    again, _ = explore.explore(joins, choice.tree, Heard(), Stop(), store, once=True)
+    assert again.paths == found.paths
