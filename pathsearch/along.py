@@ -11,17 +11,21 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pathsearch import report, storage
 from pathsearch.datasets import dataset
 from pathsearch.errors import PathsearchError
 from pathsearch.numerics import layers
 from pathsearch.numerics.curves import CURVES
-from pathsearch.numerics.profiles import measuring_points
+from pathsearch.numerics.profiles import equally_apart, measuring_points
+from pathsearch.storage.layout import axes
 
 if TYPE_CHECKING:
     from torch import nn
     from xarray import Dataset
 
+    from pathsearch.ensembles import Ensemble, Watch
     from pathsearch.objectives.network import NetworkObjective
+    from pathsearch.plots import Panels
 
 
 POINTS = 61  # of a dataset of layers, at least: as many as a profile begins with
@@ -50,7 +54,16 @@ class Held:
 
 
 class Along(ABC):
-    """A path γ(t), t in [0, 1] from its start to its end."""
+    """A path γ(t), t in [0, 1] from its start to its end, and all that was found of it."""
+
+    @property
+    @abstractmethod
+    def run(self) -> storage.Run:
+        """All but the long vectors, as it is now."""
+
+    @abstractmethod
+    def _measured(self, group: str) -> storage.Arrays:
+        """The arrays of a group of `run`; raises PathsearchError where they are not measured."""
 
     @abstractmethod
     def _held(self) -> AbstractContextManager[Held]:
@@ -59,6 +72,62 @@ class Along(ABC):
     @abstractmethod
     def _network(self) -> AbstractContextManager["NetworkObjective"]:
         """What is minimised, on its data; raises PathsearchError where that is no network."""
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The figures that `pathsearch show --json` prints."""
+        return report.figures(self.run)
+
+    @property
+    def profile(self) -> "Dataset":
+        """Every metric [t] along the path, and the arc length in weight space."""
+        return self._dataset("profiles/path")
+
+    @property
+    def line(self) -> "Dataset":
+        """The same along the straight line between the endpoints."""
+        return self._dataset("profiles/linear")
+
+    @property
+    def history(self) -> "Dataset":
+        """What the search saw, a row a step, as far as it is kept: `t` and `loss` [row, point], NaN beyond a row's
+        points.
+        """
+        return self._dataset("history")
+
+    def evenly(self, points: int) -> NDArray[np.float64]:
+        """Values of t [points], the ends among them, between which the measured path has equal lengths.
+
+        Raises PathsearchError where it is not measured yet, and for fewer than two.
+        """
+        if points < 2:
+            raise PathsearchError(f"points is to be a whole number at least 2, not {points}")
+        path = self._measured("profiles/path")
+        return equally_apart(path["t"], path["arc_length"], points)
+
+    def ensemble(
+        self, points: int = 5, keep: bool = False, watch: "Watch" = lambda what, done, total: None
+    ) -> "Ensemble":
+        """What networks at so many equal lengths along the path, the ends among them, predict of the test set: one by
+        one, together, and with their weights averaged; see `ensembles.Ensemble`.
+
+        keep: the probabilities, too. watch: is told (what, done, total) as it goes on. Raises PathsearchError where the
+        path is not measured yet, the loss gives no probabilities of classes, or model or data are not to be had.
+        """
+        from pathsearch import ensembles
+
+        t = self.evenly(points)
+        weights = [self.weights(at) for at in t.tolist()]
+        with self._network() as network:
+            ensembles.refuse_others(network.options)
+            return ensembles.ensemble(network, t, weights, keep, watch)
+
+    @property
+    def plot(self) -> "Panels":
+        """Pictures: `plot.profile(ax)`, `plot.plane(ax)`, … draw a panel on matplotlib axes; `plot()`, all of them."""
+        from pathsearch.plots import Panels
+
+        return Panels(lambda: self.run)
 
     def weights(self, t: float) -> NDArray[Any]:
         """The weights [M] at t in [0, 1], in the path's precision; raises PathsearchError elsewhere.
@@ -110,6 +179,11 @@ class Along(ABC):
         }
         found = layers.geometry(products, CURVES[held.curve](t, count))
         return dataset("a dataset of layers", arrays | {name: (along, values) for name, values in found.items()})
+
+    def _dataset(self, group: str) -> "Dataset":
+        arrays = self._measured(group)
+        what = "a dataset of a path"
+        return dataset(what, {name: (axes(group, name, values), values) for name, values in arrays.items()})
 
 
 def position(t: Any) -> float:

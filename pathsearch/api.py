@@ -1,8 +1,8 @@
 """Finding a path from Python: the same loop as `pathsearch run`, without files."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, replace
 from os import PathLike, fspath
 from pathlib import Path as File
 from typing import Annotated, Any, Literal
@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, field_validator
 from torch import nn
 
+from pathsearch import storage
 from pathsearch.along import Along, Held
 from pathsearch.errors import PathsearchError
 from pathsearch.files import expanded
 from pathsearch.holders import Holder, SerialHolder
 from pathsearch.holders.protocol import pivots
 from pathsearch.machine import device_of, prepare_torch
-from pathsearch.measure import Profile, higher_is_better, measured_line, measured_path
+from pathsearch.measure import Known, Remembered
 from pathsearch.methods import Method
-from pathsearch.numerics.curves import CURVES
 from pathsearch.objectives import (
     DataSettings,
     LossName,
@@ -39,12 +39,14 @@ from pathsearch.objectives.network import NetworkObjective
 from pathsearch.objectives.users_code import errors_named
 from pathsearch.optimizers import Optimizer
 from pathsearch.refusals import refused
-from pathsearch.run import endpoints
-from pathsearch.run.settings import Endpoints, FromRun
+from pathsearch.run import endpoints, measuring
+from pathsearch.run.settings import Endpoints, FromRun, Measurement
 from pathsearch.search import State, Step, search
 from pathsearch.settings import Settings, named
+from pathsearch.storage.history import History
 
 Loss = Callable[[torch.Tensor], torch.Tensor]
+PROFILES = ("path", "linear", "plane")
 NETWORK = "what pathsearch.network(model=…, data=…) gives"
 
 
@@ -54,9 +56,10 @@ class _Budget(Settings):
     seed: int
 
 
-class _Points(Settings):
-    points: int = Field(ge=2)
-    tolerance: float | None = Field(gt=0)
+class _Measure(Settings):
+    points: int = Field(61, ge=3)
+    tolerance: float | None = Field(None, gt=0)
+    plane: int = Field(0, ge=0)
 
 
 class _Live(LossSettings):
@@ -85,49 +88,43 @@ class _Live(LossSettings):
         return metrics
 
 
-@dataclass(frozen=True, eq=False)
 class Path(Along):
-    """A path γ(t) through pivots [N, M]; `converged` is False where the step budget ended the search.
+    """A path γ(t) through `pivots` [N, M]; it is asked as what `open` gives is.
 
-    `weights(t)`, `model(t)` and `layers` are as those of `open`.
+    What is measured of it is measured when it is first asked for. `converged` is False where the step budget ended the
+    search.
     """
 
-    pivots: NDArray[Any]
-    curve: str
-    converged: bool
-    evaluations: int
-    history: list[Step]
-    holder: Holder
-    arithmetic: tuple[str, bool]
-    """precision and whether kernels are deterministic, see `machine.prepare_torch`"""
-    higher: frozenset[str]
-    """metrics of which more is better"""
-    objective: Objective
+    def __init__(
+        self, pivots: NDArray[Any], found: storage.Run, holder: Holder, objective: Objective, measure: Measurement
+    ) -> None:
+        self.pivots, self.objective = pivots, objective
+        self.curve = found.curve
+        self.converged, self.evaluations = bool(found.position["converged"]), int(found.position["evaluations"])
+        self._found, self._holder, self._measure = found, holder, measure
+        self._points: Known = {}
 
-    def points(self, t: Any) -> NDArray[Any]:
-        """Weights [T, M] at t [T] in [0, 1]; raises PathsearchError elsewhere."""
-        with errors_named("reading t"):
-            at = np.atleast_1d(np.asarray(t, dtype=float))
-        outside = at[~((at >= 0.0) & (at <= 1.0))]  # what is no number, too
-        if at.ndim != 1 or len(outside):
-            said = f"{outside[0]:g}" if len(outside) else f"an array of shape {at.shape}"
-            raise PathsearchError(f"t is to be a number in [0, 1], or a list of them, not {said}")
-        return np.asarray(CURVES[self.curve](at, len(self.pivots)) @ self.pivots)
+    @property
+    def run(self) -> storage.Run:
+        return self._having(PROFILES)
 
-    def profile(self, points: int = 61, tolerance: float | None = None) -> Profile:
-        """Every metric along the path, refined around the saddle until it is known to `tolerance`."""
-        asked = _settings(_Points, {"points": points, "tolerance": tolerance}, "profile")
-        prepare_torch(*self.arithmetic)
-        products = self.holder.inner_products()
-        found = measured_path(self.holder, self.curve, products, asked.points, asked.tolerance)
-        return replace(found, higher=self.higher)
+    def _measured(self, group: str) -> storage.Arrays:
+        return self._having({group.removeprefix("profiles/")}).groups[group]
 
-    def straight_line(self, points: int = 61, tolerance: float | None = None) -> Profile:
-        """The same along the straight line between the endpoints."""
-        asked = _settings(_Points, {"points": points, "tolerance": tolerance}, "straight_line")
-        prepare_torch(*self.arithmetic)
-        found = measured_line(self.holder, self.holder.inner_products(), asked.points, asked.tolerance)
-        return replace(found, higher=self.higher)
+    def _having(self, wanted: Collection[str]) -> storage.Run:
+        """What was found, with these profiles measured."""
+        known = [name for name in PROFILES if name not in wanted or f"profiles/{name}" in self._found.groups]
+        if len(known) < len(PROFILES):
+            prepare_torch(*_arithmetic(self.objective))
+            products = self._holder.inner_products()
+            holder = Remembered(self._holder, self._points, lambda count: None)
+            for profiles, figures, _ in measuring.profiles(
+                holder, self.curve, products, self._measure, known, lambda what, points: None
+            ):
+                groups = {f"profiles/{name}": arrays for name, arrays in profiles.items()}
+                summary = {**self._found.summary, **figures}
+                self._found = replace(self._found, groups={**self._found.groups, **groups}, summary=summary)
+        return self._found
 
     @contextmanager
     def _held(self) -> Iterator[Held]:
@@ -156,17 +153,20 @@ def connect(
     seed: int = 0,
     through: Any = (),
     watch: Callable[[Step], None] = lambda step: None,
+    measure: Any = None,
 ) -> Path:
     """Find a low-loss path from `start` to `end`.
 
     objective: what `network` gives, or a torch function weights [M] -> loss [], taken in float64. start, end: weights
     [M]; for a network also a module of its structure, a state_dict, or a file as in a configuration. method,
     optimizer: a name, a mapping as in a configuration, or a settings object; the optimiser is lbfgs, or sgd where the
-    loss draws mini-batches. through: points the first guess passes. Raises PathsearchError on bad options, on
-    endpoints that do not fit, and where a loss is not finite.
+    loss draws mini-batches. through: points the first guess passes. measure: points, tolerance and plane as in a
+    configuration, where no plane is the default. Raises PathsearchError on bad options, on endpoints that do not fit,
+    and where a loss is not finite.
     """
     budget = _settings(_Budget, {"steps": steps, "tolerance": tolerance, "seed": seed}, "connect")
     chosen = _settings(Method, method, "method")
+    measured = _settings(_Measure, {} if measure is None else measure, "measure")
     if not callable(watch):
         raise PathsearchError(f"watch is to be a function of a step, not a {type(watch).__name__}")
     if isinstance(through, (str, Mapping, nn.Module)) or not isinstance(through, Iterable):
@@ -174,24 +174,40 @@ def connect(
     points = {"start": start, **{f"through[{n}]": point for n, point in enumerate(through)}, "end": end}
     ready = _objective(objective, points)
     default = "sgd" if ready.stochastic else "lbfgs"
-    stages = chosen.stages(_settings(Optimizer, optimizer or default, "optimizer"), budget.steps, budget.tolerance)
+    optimizer = _settings(Optimizer, optimizer or default, "optimizer")
+    stages = chosen.stages(optimizer, budget.steps, budget.tolerance)
 
-    arithmetic = getattr(ready, "arithmetic", ("float32", False))
-    prepare_torch(*arithmetic)
+    prepare_torch(*_arithmetic(ready))
     chain = np.stack([_weights(point, side, ready) for side, point in points.items()])
     if np.array_equal(chain[0], chain[-1]):
         raise PathsearchError("the endpoints are identical: give two different minima")
     chain = chain if stages else chain[[0, -1]]  # a straight line is not bent
     holder = SerialHolder(ready)
     holder.load(chain, [], {})
-    state, history = State(pivots=len(chain)), []
+    state, history = State(pivots=len(chain)), History()
     for step in search(holder, stages, state, budget.seed, ready.stochastic):
-        history.append(step)
+        history.add(step)
         state = step.stage_done()
         watch(step)
     found = pivots(holder, state.pivots)
-    higher = higher_is_better(ready)
-    return Path(found, chosen.curve, state.converged, state.evaluations, history, holder, arithmetic, higher, ready)
+    options = {"method": chosen, "optimizer": optimizer, "measure": measured}
+    parameters = {"name": np.array([name for name, _ in ready.table])}
+    run = storage.Run(
+        file=File("the path that connect found"),
+        state="finished",
+        shape=found.shape,
+        config={part: each.model_dump(mode="json") for part, each in options.items()},
+        position=asdict(state),
+        summary={
+            **measuring.described(ready),
+            "stages": [stage.name for stage in stages],
+            "steps": [stage.steps for stage in stages],
+            "chord": float(np.linalg.norm(found[-1] - found[0])),
+        },
+        curve=chosen.curve,
+        groups={"history": history.arrays(), "parameters": parameters},
+    )
+    return Path(found, run, holder, ready, Measurement.model_validate(measured.model_dump()))
 
 
 def network(**options: Any) -> NetworkObjective:
@@ -219,6 +235,12 @@ def network(**options: Any) -> NetworkObjective:
     else:
         read = data_of(data, room(device))
     return opening.network(asked, ready, read, augment, device, measured=asked.measure)
+
+
+def _arithmetic(objective: Objective) -> tuple[str, bool]:
+    """Precision and whether kernels are deterministic, see `machine.prepare_torch`."""
+    found: tuple[str, bool] = getattr(objective, "arithmetic", ("float32", False))
+    return found
 
 
 def _objective(given: Any, points: dict[str, Any]) -> Objective:

@@ -143,8 +143,8 @@ def _lines(live: "NetworkObjective", a: Path, b: Path, found: "Aligned") -> str:
     def barrier(end: Any, distance: float) -> float:
         if distance == 0:  # there is no line
             return 0.0
-        summaries = connect(live, a, end, "linear").straight_line(LINE).summaries()
-        return float(summaries["train_loss"]["barrier"])
+        summary = connect(live, a, end, "linear", measure={"points": LINE}).summary
+        return float(summary["linear"]["train_loss"]["barrier"])
 
     before = barrier(b, found.distance[0])
     after = barrier(found.state_dict, found.distance[1]) if found.moved else before

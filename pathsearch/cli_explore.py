@@ -28,6 +28,9 @@ def explore(
         ),
     ] = "tree",
     budget: Annotated[Optional[int], typer.Option(min=1, help="Paths after which it stops.")] = None,
+    hours: Annotated[
+        Optional[float], typer.Option(min=0, help="Device-hours of its paths after which no further round begins.")
+    ] = None,
     out: Annotated[
         Optional[Path],
         typer.Option(metavar="FOLDER", parser=cli_jobs.expanded, help="Default: runs/<name of CONFIG>-landscape."),
@@ -69,7 +72,9 @@ def explore(
 
             asked = submit.Submission(Path(name).stem, settings, config_folder, folder / PATHS, cluster, profile, store)
             carry = rounds.by_jobs(asked, watcher, stop)
-        landscape, failed = joined(settings, config_folder, points, choose, folder, watcher, stop, store, budget, carry)
+        landscape, failed = joined(
+            settings, config_folder, points, choose, folder, watcher, stop, store, budget, hours, carry
+        )
 
     from pathsearch import report_landscape
     from pathsearch.run.finish import console, put

@@ -71,9 +71,7 @@ class Taken(NamedTuple):
 
 
 def refuse_others(objective: Any) -> None:
-    """Raise PathsearchError where what a run minimises gives no probabilities of classes; objective: its settings."""
-    if objective.name != "network":
-        raise PathsearchError(f"an ensemble is of networks that predict classes, objective {objective.name} has none")
+    """Raise PathsearchError where a network's loss gives no probabilities of classes; objective: its options."""
     known = LOSSES.get(objective.loss)
     if known is None or known.ranking is None:
         able = ", ".join(name for name, each in LOSSES.items() if each.ranking is not None)

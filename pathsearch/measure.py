@@ -2,19 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from pathsearch.datasets import dataset
 from pathsearch.holders.protocol import Holder, Tick
 from pathsearch.numerics import profiles
 from pathsearch.numerics.basis import Array
 from pathsearch.numerics.curves import CURVES
 from pathsearch.objectives import Objective
-
-if TYPE_CHECKING:
-    from xarray import Dataset
 
 ROUNDS = 60  # of halving around the maximum: more than float64 can tell apart
 STRAIGHT = 0.125  # height over width of a path, below which its plane is no square
@@ -40,12 +36,6 @@ class Profile:
             name: profiles.summary(values, self.t, self.arc, name in self.higher)
             for name, values in self.metrics.items()
         }
-
-    @property
-    def dataset(self) -> "Dataset":
-        """Arc length and every metric [t], as xarray has them; raises PathsearchError where that is not installed."""
-        arrays = {"t": self.t, "arc_length": self.arc, **self.metrics}
-        return dataset("a profile's dataset", {name: (("t",), values) for name, values in arrays.items()})
 
     def __repr__(self) -> str:
         name, values = next(iter(self.metrics.items()))

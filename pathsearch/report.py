@@ -57,6 +57,7 @@ def figures(run: Run) -> dict[str, Any]:
         "linear": None,
         "origin": run.origin,
         "versions": run.versions,
+        "device_hours": device_hours(run),
     }
     for name, metrics in _summaries(run).items():
         metrics = {key: {**each, "higher_is_better": metric(run, key).higher} for key, each in metrics.items()}
@@ -64,6 +65,17 @@ def figures(run: Run) -> dict[str, Any]:
     if found["path"]:
         found["length"] = float(run.groups["profiles/path"]["arc_length"][-1])
     return without_nan(found)
+
+
+def device_hours(run: Run, *parts: str) -> float | None:
+    """What devices worked in all attempts, of `parts` or of all: search and measuring, without minima and aligning.
+
+    What was lost when an attempt was killed is not in it. None of files that earlier programs wrote to.
+    """
+    spent = [writer.get("device_seconds") for writer in run.writers]
+    if not spent or None in spent:
+        return None
+    return sum(each[part] for each in spent if each for part in parts or each) / 3600
 
 
 def table(run: Run) -> Table:

@@ -5,13 +5,14 @@ import re
 import numpy as np
 import pytest
 import torch
+from matplotlib import pyplot
 from torch import nn
 from torch.utils.data import Dataset, TensorDataset
 
 import pathsearch
 from pathsearch.errors import PathsearchError
 from pathsearch.machine import prepare_torch
-from pathsearch.measure import Plane
+from pathsearch.measure import Plane, Profile
 from tests.conftest import surface
 
 
@@ -183,41 +184,93 @@ def test_network_refuses_in_its_own_words(case):
         pathsearch.network(model=Net)
 
 
-@pytest.mark.parametrize("t", [-0.1, 1.1, np.nan, np.inf, [0.5, 2.0], [[0.5]], "middle"])
+@pytest.mark.parametrize("t", [-0.1, 1.1, np.nan, np.inf, [0.5], "middle"])
 def test_a_path_has_no_points_outside_of_itself(t):
     path = pathsearch.connect(ring, *ENDS, steps=2)
-    with pytest.raises(PathsearchError):
-        path.points(t)
-    assert path.points(0.5).shape == (1, 2)
+    with pytest.raises(PathsearchError, match=r"^t is to be a number in \[0, 1\], not "):
+        path.weights(t)
 
 
-def test_a_path_is_asked_as_a_run_is():
-    path = pathsearch.connect(ring, *ENDS, steps=2)
-    np.testing.assert_array_equal(path.weights(0.25), path.points(0.25)[0])
+def asked(part):
+    return {name for name in dir(part) if not name.startswith("_")}
+
+
+def test_a_path_is_asked_as_a_run_is(finished_run):
+    """One that was searched for again gives the same."""
+    config = finished_run.config
+    opened = pathsearch.open(finished_run.file)
+    path = pathsearch.connect(
+        surface("muller-brown"),
+        *(opened.weights(t) for t in (0.0, 1.0)),
+        config["method"],
+        config["optimizer"],
+        config["steps"],
+        config["tolerance"],
+        measure={name: config["measure"][name] for name in ("points", "tolerance", "plane")},
+    )
+    assert asked(opened) - asked(path) == {"file", "settings"}
+    for name in ("profile", "line"):
+        mine, kept = getattr(path, name), getattr(opened, name)
+        assert list(mine) == list(kept)
+        np.testing.assert_array_equal(mine.loss, kept.loss)
+    assert path.history.loss.dims == opened.history.loss.dims
+    np.testing.assert_array_equal(path.history.force, opened.history.force)
+    assert path.summary["path"] == opened.summary["path"]
+    assert path.summary["chord"] == pytest.approx(opened.summary["chord"])
+    assert dir(path.plot) == dir(opened.plot) == ["convergence", "plane", "profile"]
+    assert len(path.plot().axes) == len(opened.plot().axes)
+    np.testing.assert_array_equal(path.weights(0.3), opened.weights(0.3))
+    np.testing.assert_array_equal(path.evenly(4), opened.evenly(4))
+    np.testing.assert_array_equal(path.layers.distance, opened.layers.distance)
     with pytest.raises(PathsearchError, match="has no model, only what"):
         path.model(0.5)
-    data = path.profile(points=5).dataset
-    assert (list(data.t.values[[0, -1]]), data.loss.dims, float(data.arc_length[0])) == ([0.0, 1.0], ("t",), 0.0)
+
+
+def test_what_is_measured_is_measured_when_it_is_asked_for():
+    seen = []
+
+    def counted(w):
+        seen.append(w)
+        return ring(w)
+
+    path = pathsearch.connect(counted, *ENDS, method="linear", measure={"points": 5, "tolerance": 10.0})
+    assert path.history.loss.shape == (0, 0)
+    assert len(seen) == 0
+    assert path.line.loss.shape == path.profile.loss.shape == (5,)
+    assert len(seen) == 5  # each point once
+    assert path.plot.profile().get_lines()
+    with pytest.raises(PathsearchError, match=r"^the path that connect found has no plane to draw: "):
+        path.plot.plane()
+    assert len(seen) == 5
+    pyplot.close("all")
+
+
+def test_a_point_of_a_networks_path_has_the_loss_of_its_profile():
     objective = network(data=((INPUTS, TARGETS), (INPUTS[:9], TARGETS[:9])))
-    path = pathsearch.connect(objective, *two_nets(), method="linear")
-    found = path.profile(points=3)
+    path = pathsearch.connect(objective, *two_nets(), method="linear", measure={"points": 3})
+    found = path.profile
     with torch.no_grad():
         loss = nn.functional.cross_entropy(path.model(found.t[1])(INPUTS), TARGETS)
-    assert float(loss) == pytest.approx(found.metrics["train_loss"][1], rel=1e-5)
+    assert float(loss) == pytest.approx(float(found.train_loss[1]), rel=1e-5)
+    assert dir(path.plot) == ["error", "profile"]
 
 
 def test_measuring_refuses_in_its_own_words():
-    path = pathsearch.connect(ring, *ENDS, steps=2)
-    for options, says in (({"points": 1}, "points: give a whole number at least 2"), ({"tolerance": 0}, "above 0")):
-        for measured in (path.profile, path.straight_line):
-            with pytest.raises(PathsearchError, match=says):
-                measured(**options)
+    for options, says in (
+        ({"points": 1}, "measure: points: give a whole number at least 3"),
+        ({"tolerance": 0}, "above 0"),
+        ({"examples": 5}, "measure: examples: no such option"),
+    ):
+        with pytest.raises(PathsearchError, match=says):
+            pathsearch.connect(ring, *ENDS, steps=2, measure=options)
 
 
 def test_what_is_shown_of_objects_is_a_line():
-    path = pathsearch.connect(ring, *ENDS, method={"name": "neb", "images": 3}, steps=2)
+    steps = []
+    path = pathsearch.connect(ring, *ENDS, method={"name": "neb", "images": 3}, steps=2, watch=steps.append)
+    profile, step = Profile(np.zeros(3), np.zeros(3), {"loss": np.zeros(3)}, 0.0), steps[-1]
     plane = Plane(np.zeros(3), np.zeros(3), {"loss": np.zeros((3, 3))}, {})
-    shown = [repr(each) for each in (path, path.profile(), path.history[-1], surface("circle"), network(), plane)]
+    shown = [repr(each) for each in (path, profile, step, surface("circle"), network(), plane)]
     assert shown[0] == "Path(polygon, 5 pivots of 2 weights, step budget used, 9 gradients)"
     assert shown[3] == "FunctionObjective(circle of 2 weights, float64 on cpu)"
     assert shown[4] == "NetworkObjective(26 weights, 32 training and 8 test examples, float32 on cpu)"
@@ -249,5 +302,5 @@ def test_both_doors_set_the_precision():
     assert flags() == (False, False)
     pathsearch.connect(coarse, *two_nets(), steps=1)
     assert flags() == (True, True)
-    path.profile(points=3)
+    path.profile  # noqa: B018
     assert flags() == (False, False)

@@ -81,6 +81,6 @@ def test_bad_input_is_refused_in_a_line(case, network_runs, tmp_path, monkeypatc
 
 def test_what_has_no_classes_or_no_path_is_refused(network_runs, finished_run, monkeypatch, capsys):
     said = refused(monkeypatch, capsys, finished_run.file)
-    assert "an ensemble is of networks that predict classes, objective muller-brown has none" in said
+    assert "objective muller-brown has no model, only a network has" in said
     minimum = next(each for each in (network_runs / "minima").iterdir() if each.is_dir())
     assert "it is a minimum" in refused(monkeypatch, capsys, minimum)

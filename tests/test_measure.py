@@ -152,11 +152,12 @@ def test_connect_is_the_same_loop_without_files():
         [0.62349940493087651, 0.0280377585286856657],
         method={"name": "neb", "images": 7, "climb": True},
         watch=seen.append,
+        measure={"tolerance": 1e-9},
     )
     assert path.converged
     assert path.evaluations == seen[-1].evaluations == 126
-    assert path.profile(tolerance=1e-9).metrics["loss"].max() == pytest.approx(-40.664843508657, abs=1e-6)
-    np.testing.assert_allclose(path.points([0.0, 1.0]), path.pivots[[0, -1]])
+    assert float(path.profile.loss.max()) == pytest.approx(-40.664843508657, abs=1e-6)
+    np.testing.assert_array_equal(path.weights(1.0), path.pivots[-1])
 
 
 def test_connect_joins_networks():
@@ -164,10 +165,11 @@ def test_connect_joins_networks():
     objective = pathsearch.network(model="mlp", data=data, batch=20, device="cpu", metrics=metrics)
     ends = [objective.initial(seed) for seed in (0, 1)]
     ends[0].requires_grad_()  # as torch hands them out
-    path = pathsearch.connect(objective, *ends, steps=20, optimizer={"name": "sgd", "lr": 0.1})
+    optimizer = {"name": "sgd", "lr": 0.1}
+    path = pathsearch.connect(objective, *ends, steps=20, optimizer=optimizer, measure={"points": 5})
     assert not path.converged
-    assert path.profile(points=5).metrics["train_loss"].max() < path.straight_line(points=5).metrics["train_loss"].max()
-    for found in (path.profile(points=5).summaries(), path.straight_line(points=5).summaries()):
+    assert path.profile.train_loss.max() < path.line.train_loss.max()
+    for found in (path.summary["path"], path.summary["linear"]):
         # of what is right the least counts, which is as far below the ends as the most errors are above
         assert found["test_right"]["barrier"] == pytest.approx(found["test_error"]["barrier"])
         assert found["test_right"]["min"] == pytest.approx(1 - found["test_error"]["max"])
@@ -178,7 +180,7 @@ def test_connect_joins_networks():
 def test_connect_takes_a_plain_function_and_says_what_is_wrong():
     path = pathsearch.connect(lambda w: (w @ w + w[1] - 1) ** 2, [-1, 0], [1, 0])
     assert path.curve == "bezier"
-    assert path.straight_line().summaries()["loss"]["barrier"] == pytest.approx(1.0, abs=1e-3)
+    assert path.summary["linear"]["loss"]["barrier"] == pytest.approx(1.0, abs=1e-3)
     with pytest.raises(pathsearch.PathsearchError, match="identical"):
         pathsearch.connect(lambda w: w.sum(), [1.0], [1.0])
     with pytest.raises(pathsearch.PathsearchError, match=r"method: .*'neb'"):

@@ -33,8 +33,9 @@ measure: {points: 5, plane: 3}
 
 PYTHON = """
 import pathsearch
-path = pathsearch.connect(lambda w: (w @ w + w[1] - 1) ** 2, [-1, 0], [1, 0], method="neb", steps=3)
-print(path.profile(points=5).summaries()["loss"]["barrier"])
+ring = lambda w: (w @ w + w[1] - 1) ** 2
+path = pathsearch.connect(ring, [-1, 0], [1, 0], method="neb", steps=3, measure={"points": 5})
+print(path.summary["path"]["loss"]["barrier"])
 """
 
 COMMANDS = {

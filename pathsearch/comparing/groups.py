@@ -141,8 +141,10 @@ def figures(run: Run) -> dict[str, float]:
     length, chord = shown["length"], shown["chord"]
     found |= {"length": length, "chord": chord, "length_over_chord": length / chord if length and chord else None}
     found |= {"gradients": shown["evaluations"], "steps": shown["step"]}
+    found["device_hours"] = shown["device_hours"]
     if goal := shown["until"]:
         found["gradients_to_goal"] = goal["evaluations"] if goal["reached"] else None
+        found["device_hours_to_goal"] = report.device_hours(run, "search") if goal["reached"] else None
     found |= {key: shown[key] for key in ("pivots", "parameters", "converged", "endpoint_disagreement")}
     return {key: math.nan if value is None else float(value) for key, value in found.items()}
 

@@ -79,6 +79,9 @@ class Holder(Protocol):
     def devices(self) -> str:
         """The kinds of device that gradients are worked out on: cpu, cuda, or both with a + between."""
 
+    def count(self) -> float:
+        """How many devices that is, at the same time; an actor on a part of a GPU is that part."""
+
     def revive(self) -> None:
         """Be ready to load again after vectors were lost; raises PathsearchError where that cannot be."""
 

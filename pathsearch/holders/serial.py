@@ -84,6 +84,9 @@ class SerialHolder:
     def devices(self) -> str:
         return self.block.objective.device.type
 
+    def count(self) -> float:
+        return 1.0
+
     def revive(self) -> None:
         pass
 

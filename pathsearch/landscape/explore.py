@@ -20,7 +20,7 @@ from pathsearch.landscape.choice import Choice, together
 from pathsearch.locks import alone
 from pathsearch.numerics.tree import Array, Pair, below, minimax
 from pathsearch.objectives import importable
-from pathsearch.report import figures
+from pathsearch.report import device_hours, figures
 from pathsearch.run import config, whole
 from pathsearch.run.minima import Minimum, kept, minimum
 from pathsearch.run.past import past
@@ -66,9 +66,12 @@ def explore(
     stop: Stop,
     store: Path | None = None,
     budget: int | None = None,
+    hours: float | None = None,
     carry: Carry | None = None,
 ) -> tuple[Landscape, list[str]]:
-    """Join pairs until `choose` has none, or has had `budget` of them; returns the landscape and what failed.
+    """Join pairs until `choose` has none, or has had `budget` of them, or devices have worked for `hours` on them.
+
+    Returns the landscape and what failed. No round begins when the hours are over; one that has begun is finished.
 
     store: of trained minima, by default `minima` in the folder. carry: how runs are carried out, by default here, on
     as many devices at once as the settings have. Raises Interrupted and MachineLost as a run does; what was found is
@@ -82,8 +85,11 @@ def explore(
         values = _values(settings, config_folder, points, store, watcher, stop, carry)
         carry = carry or _here(settings, config_folder, watcher, stop, stack)
         while True:
-            so_far = _landscape(settings, points, values, {pair: runs[pair] for pair in tried if pair in runs}, folder)
+            had = {pair: runs[pair] for pair in tried if pair in runs}
+            so_far = _landscape(settings, points, values, had, folder)
             left = None if budget is None else budget - len(tried)
+            if hours is not None and sum(device_hours(run) or 0.0 for run in had.values()) >= hours:
+                left = 0
             pairs = together(choose, so_far.values, so_far.saddles, tried, tolerance(so_far), left)
             landscape = _landscape(settings, points, values, runs, folder)
             write(landscape)

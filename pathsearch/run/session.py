@@ -71,6 +71,8 @@ class _Session:
         self.points: measure.Known = {}  # measured so far
         self.reached = (0, 0)  # steps, points: what a loss of vectors may undo, not for ever
         self.saved = self.paced = time.monotonic()
+        self.counted = self.saved  # until when device-seconds are
+        self.part = "search"  # that the run is in
         self.slowest = self.saving = 0.0  # seconds of a step or a measured point, of a checkpoint
 
     def carry_out(self, stretch: bool) -> storage.Run:
@@ -111,6 +113,7 @@ class _Session:
                 if lost:
                     self.holder.revive()
                 state = self._continue() if self.file.exists() else self._begin()
+                self.counted, self.part = time.monotonic(), "search"
                 self._measure(self._search(state))
                 return storage.read(self.file)
             except HolderLost as error:
@@ -310,6 +313,7 @@ class _Session:
         self._raise_if_stopped(where)
 
     def _measure(self, state: State) -> None:
+        self.part = "measure"
         if isinstance(self.settings.method, Train):
             self._measure_minimum()
         else:
@@ -347,6 +351,7 @@ class _Session:
 
     def _save(self, state: State, status: str) -> None:
         rows, names = self._moving(state)
+        self._count()
         kept = storage.Kept(
             state=status,
             config=self.config,
@@ -381,6 +386,13 @@ class _Session:
         storage.write(self.file, kept)
         self.saved = self.paced = time.monotonic()
         self.saving = max(self.saving, self.saved - begun)
+
+    def _count(self) -> None:
+        """Add what devices have worked since the last time to what this process says of itself."""
+        now = time.monotonic()
+        spent = self.writers[-1].setdefault("device_seconds", {"search": 0.0, "measure": 0.0})
+        spent[self.part] += (now - self.counted) * self.holder.count()
+        self.counted = now
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from pathsearch.atomic import advice, reason, replacing
 from pathsearch.errors import PathsearchError, one_line
-from pathsearch.files import expanded
+from pathsearch.files import expanded, there
 from pathsearch.storage.seal import DAMAGED, USER_BLOCK
 
 NAME = "landscape.h5"
@@ -78,7 +78,7 @@ class Landscape:
     def folder(self, way: Way) -> Path:
         """Where a path's run is; raises PathsearchError where it is gone."""
         found = self.file.parent / way.folder
-        if not (found / "path.h5").is_file():
+        if not there(found / "path.h5"):
             raise PathsearchError(
                 f"the run {found} is gone: put it back in its place beside {self.file.name}, or run the same "
                 "`pathsearch explore` again, which searches for it anew"

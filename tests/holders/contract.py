@@ -1,5 +1,7 @@
 """What every holder must do; a holder's tests derive from `HolderContract` and say how to make one."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -57,6 +59,11 @@ class HolderContract:
     def basis(self, pivots, gradients, states):
         back, ahead = pivots[1:-1] - pivots[:-2], pivots[2:] - pivots[1:-1]
         return np.stack([back, ahead, gradients, *states], axis=1)
+
+    def test_counts_its_devices(self, holder):
+        assert holder.count() == int(
+            re.findall(r"on (\d+) Ray actors", holder.describe())[0] if "Ray" in holder.describe() else 1
+        )
 
     def test_evaluates_losses_gradients_and_gram(self, holder, pivots, rng):
         velocity = rng.normal(size=(4, M))

@@ -91,6 +91,8 @@ def test_an_interrupted_one_goes_on_where_it_was(found, tmp_path, monkeypatch):
 
 def test_a_budget_a_star_and_a_list(tmp_path):
     assert len(joined(tmp_path / "a", budget=1)[0].paths) == 1
+    assert len(joined(tmp_path / "a", hours=0.0)[0].paths) == 1
+    assert len(joined(tmp_path / "hours", hours=1e-9)[0].paths) == 2  # the round that had begun
     assert len(joined(tmp_path / "a", how=choice.star)[0].paths) == 2
     only = joined(tmp_path / "b", how=choice.of_a_list([(1, 2)]))[0]
     assert [(way.one, way.other) for way in only.paths] == [(1, 2)]

@@ -10,6 +10,7 @@ import pytest
 from pathsearch import storage
 from pathsearch.errors import Interrupted
 from pathsearch.objectives.function import FunctionObjective
+from pathsearch.report import device_hours
 from pathsearch.run import config, whole
 from pathsearch.run.settings import Asked
 from pathsearch.run.stop import SLACK, Stop, signals
@@ -98,3 +99,24 @@ def test_a_measurement_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
     for group in ("profiles/path", "profiles/linear", "profiles/plane"):
         for name, values in wanted.groups[group].items():
             np.testing.assert_array_equal(found.groups[group][name], values)
+
+
+def test_device_hours_are_of_all_attempts(tmp_path, monkeypatch):
+    clock = iter(range(10**6))  # a second passes whenever it is asked
+    monkeypatch.setattr("pathsearch.run.session.time.monotonic", lambda: float(next(clock)))
+    stop = Stop()
+    watcher = Watcher(5, lambda: setattr(stop, "number", signal.SIGUSR2))
+    with pytest.raises(Interrupted, match="measuring"):
+        carried_out(tmp_path, watcher, stop)
+    (first,) = storage.read(tmp_path).writers
+    begun = first["device_seconds"]
+    assert begun["search"] >= watcher.steps
+    assert begun["measure"] > 0
+    found = carried_out(tmp_path, Watcher(), Stop())
+    before, after = (writer["device_seconds"] for writer in found.writers)
+    assert before == begun
+    assert after["measure"] > 0
+    assert device_hours(found) == pytest.approx((sum(begun.values()) + sum(after.values())) / 3600)
+    assert device_hours(found, "search") < device_hours(found)
+    found.writers[0].pop("device_seconds")  # by an earlier program
+    assert device_hours(found) is None

@@ -230,6 +230,9 @@ class RayHolder:
     def devices(self) -> str:
         return self._pool.devices()
 
+    def count(self) -> float:
+        return self._pool.count()
+
     def revive(self) -> None:
         before = len(self._actors)
         self._pool.close()

@@ -160,6 +160,11 @@ class Pool:
         """The kinds of device they have."""
         return "+".join(sorted({facts.device.partition(":")[0] for facts in self._facts}))
 
+    def count(self) -> float:
+        """How many devices they are."""
+        share = self.options.gpus_per_actor or 0.0
+        return len(self) * (min(share, 1.0) or 1.0)
+
     def close(self) -> None:
         """End the actors and give their room back; not where the whole cluster is gone, which takes minutes to see."""
         if not cluster.answers():
