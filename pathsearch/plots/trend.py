@@ -7,7 +7,7 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 
 from pathsearch.plots.figure import written
-from pathsearch.plots.style import blank, legend_above, series
+from pathsearch.plots.style import blank, series
 
 
 class Row(NamedTuple):
@@ -23,7 +23,7 @@ def trend(sizes: Sequence[int], rows: Mapping[str, Row], labels: tuple[str, str]
 
 
 def _drawn(sizes: Sequence[int], rows: Mapping[str, Row], labels: tuple[str, str]) -> Figure:
-    figure = blank(1, 1)
+    figure = blank(1, 1, below=len(rows))
     axes = figure.add_subplot()
     for number, (name, row) in enumerate(rows.items()):
         seen = [n for n, mean in enumerate(row.mean) if mean > 0]
@@ -34,5 +34,5 @@ def _drawn(sizes: Sequence[int], rows: Mapping[str, Row], labels: tuple[str, str
     axes.set(xscale="log", yscale="log", xlabel=labels[0], ylabel=labels[1])
     axes.set_xticks(sizes, [str(each) for each in sizes])
     axes.minorticks_off()
-    legend_above(axes)
+    figure.legend(loc="outside upper left")
     return figure
