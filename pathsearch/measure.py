@@ -13,6 +13,8 @@ from pathsearch.numerics.curves import CURVES
 from pathsearch.objectives import Objective
 
 ROUNDS = 60  # of halving around the maximum: more than float64 can tell apart
+STRAIGHT = 0.125  # height over width of a path, below which its plane is no square
+AROUND, FLAT = 3.0, 0.1  # heights of the path that such a plane reaches to both sides; its own least height over width
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ class Profile:
 class Plane:
     """Losses on the plane through the start, the end and the path's middle.
 
-    x [X], y [Y] in weight-space distance, the start at the origin and the end on the x axis; every metric [Y, X].
+    x [X], y [Y] in weight-space distance, the start at the origin and the end on the x axis; every metric [Y, X]. It is
+    a square, unless the path is all but straight.
     `shadow`: the path (path_x, path_y) [P] and its pivots (pivots_x, pivots_y) [N] projected onto the plane, how far
     they lie from it (path_off, pivots_off), and the pivots' own loss (pivots_loss), the first metric.
     """
@@ -197,7 +200,10 @@ def measured_plane(holder: Asked, curve: str, products: Array, grid: int) -> Pla
         shadow |= {f"{name}_x": x, f"{name}_y": y, f"{name}_off": off}
     all_x, all_y = (np.append(shadow[f"path_{axis}"], shadow[f"pivots_{axis}"]) for axis in "xy")
     half = 0.6 * max(np.ptp(all_x), np.ptp(all_y))
-    x, y = _window(all_x, half, grid), _window(all_y, half, grid)
+    high, rise = half, np.ptp(shadow["path_y"])
+    if rise < STRAIGHT * np.ptp(shadow["path_x"]):  # in a square there would be little but walls
+        high = np.clip(max(AROUND * rise, 0.6 * np.ptp(all_y)), FLAT * half, half)
+    x, y = _window(all_x, half, grid), _window(all_y, high, grid)
     cells = x[None, :, None] * along + y[:, None, None] * aside
     cells[..., 0] += 1.0
     # pivots lie beside the grid, and a curve's bend points beside the path: their own losses are measured too

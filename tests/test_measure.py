@@ -92,6 +92,34 @@ def test_a_bend_point_beside_its_curve_has_its_own_loss():
     assert plane.metrics["loss"].shape == (3, 3)
 
 
+@pytest.mark.parametrize(
+    ("rise", "high"),
+    [
+        (3.0, 6.0),  # 0.6 of the width, a square
+        (1.3, 6.0),
+        (1.0, 3.0),  # three times the rise
+        (1e-3, 0.6),  # a tenth of the square
+    ],
+)
+def test_the_plane_of_a_path_that_is_all_but_straight_is_no_square(rise, high):
+    holder = holder_of(lambda w: w @ w, [[0.0, 0.0], [5.0, rise], [10.0, 0.0]])
+    plane = measured_plane(holder, "polygon", holder.inner_products(), 5)
+    np.testing.assert_allclose([plane.x[0], plane.x[-1]], [-1.0, 11.0])
+    np.testing.assert_allclose([plane.y[0], plane.y[-1]], [rise / 2 - high, rise / 2 + high])
+
+
+def test_the_plane_of_a_path_that_is_all_but_straight_has_its_pivots():
+    """A curve's bends lie far beside it."""
+    aside = [0.0, 4.0, -6.0, 6.0, -3.0, 0.0]
+    holder = holder_of(lambda w: w @ w, np.stack([np.linspace(0.0, 20.0, 6), aside], axis=1))
+    plane = measured_plane(holder, "bezier", holder.inner_products(), 5)
+    shadow = plane.shadow
+    assert np.ptp(plane.y) < 0.9 * np.ptp(plane.x)
+    assert 1.5 * np.ptp(shadow["path_y"]) < np.ptp(shadow["pivots_y"]) / 2
+    assert plane.y[0] < shadow["pivots_y"].min()
+    assert plane.y[-1] > shadow["pivots_y"].max()
+
+
 def test_there_is_no_plane_through_three_points_on_a_line():
     holder = holder_of(lambda w: w.sum(), [[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]])
     assert measured_plane(holder, "polygon", holder.inner_products(), 5) is None

@@ -20,6 +20,7 @@ SPAN = (
     512  # of the highest level over the lowest at most, both above the minimum; Garipov et al. 2018 had about as much
 )
 NOT_FINITE = "0.8"  # grey
+SQUARE = 1.01  # width over height of what is drawn to scale
 BESIDE = 0.005  # share of the chord that no picture shows
 
 
@@ -49,7 +50,12 @@ def plane(run: Run, axes: Axes) -> None:
     bar.ax.minorticks_off()
     _path(run, axes, own, scale)
     axes.set(xlabel="distance in weight space")
-    axes.set_aspect("equal")
+    stretched = float(np.ptp(x) / np.ptp(y))
+    if stretched < SQUARE:
+        axes.set_aspect("equal")
+    else:  # the path is all but straight
+        axes.set_box_aspect(1.0)
+        axes.set(ylabel=f"distance, {stretched:.2g} × enlarged")
 
 
 def why_no_plane(run: Run) -> str | None:

@@ -51,6 +51,15 @@ def test_the_plane_says_how_far_the_path_is_off(finished_run):
     assert note(picture(finished_run, ["plane"]).axes[0]) == ""
 
 
+def test_a_flat_plane_is_drawn_enlarged_and_says_so(finished_run):
+    axes = drawn(finished_run, "plane").axes[0]
+    assert (axes.get_aspect(), axes.get_ylabel()) == (1.0, "")
+    run = with_group(finished_run, "profiles/plane", y=finished_run.groups["profiles/plane"]["y"] / 4.0)
+    axes = drawn(run, "plane").axes[0]
+    assert (axes.get_aspect(), axes.get_box_aspect()) == ("auto", 1.0)
+    assert axes.get_ylabel() == "distance, 4 × enlarged"
+
+
 @pytest.mark.parametrize(("low", "step", "high"), [(0.0, 0.001, 0.5), (-146.7, 38.5, 92.0), (1e9, 2.0, 1e9 + 1e3)])
 def test_levels_rise_evenly_in_the_logarithm_of_the_height_above_the_lowest(low, step, high):
     levels = log_levels(low, step, high)
