@@ -18,7 +18,7 @@ LOG_EVERY = 20.0  # seconds between two lines on steps
 
 
 class Display:
-    """A watcher (see `run.session.Watcher`) with a bar on a terminal and lines in a file."""
+    """A watcher (see `run.watcher.Watcher`) with a bar on a terminal and lines in a file."""
 
     def __init__(self, file: IO[str], bar: Progress | None) -> None:
         self._file, self._bar = file, bar
