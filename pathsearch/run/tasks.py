@@ -53,15 +53,17 @@ def carry_out(
             store=asked.store and asked.store.resolve(),
         )
         running[remote.remote(inside, folder.resolve(), Path.cwd(), threads)] = folder
-    while running:
-        done, _ = ray.wait(list(running), timeout=LOOK)
-        for reference in done:
-            yield running.pop(reference), _ended(reference)
-        if stop.due(LOOK) and stop.number is not None:
-            _end(list(running))
-            raise Interrupted(
-                f"stopped by {stop.reason}; what was found is kept: run the same command again", stop.number
-            )
+    try:
+        while running:
+            done, _ = ray.wait(list(running), timeout=LOOK)
+            for reference in done:
+                yield running.pop(reference), _ended(reference)
+            if stop.due(LOOK) and stop.number is not None:
+                raise Interrupted(
+                    f"stopped by {stop.reason}; what was found is kept: run the same command again", stop.number
+                )
+    finally:  # those that are left, whatever ended this
+        _end(list(running))
 
 
 def _carried(asked: Asked, folder: Path, here: Path, threads: int) -> str:
@@ -98,6 +100,8 @@ def _ended(reference: Any) -> str:
 
 def _end(references: list[Any]) -> None:
     """Have tasks make a checkpoint and end."""
+    if not references:
+        return
     for reference in references:
         ray.cancel(reference, force=False)
     ray.wait(references, num_returns=len(references), timeout=LEAVE)
