@@ -10,15 +10,20 @@ import numpy as np
 import pytest
 import typer.main
 import yaml
+from matplotlib import pyplot
 
 from pathsearch import report, report_landscape, storage
+from pathsearch.alignment.settings import ByWeights
+from pathsearch.along import Along
 from pathsearch.cli import WRONG_USAGE, app
 from pathsearch.comparing import columns as compared
 from pathsearch.declared import of_field
 from pathsearch.errors import PathsearchError
+from pathsearch.holders import HolderSettings
+from pathsearch.holders.settings import HOLDERS
 from pathsearch.jobs import listing, states
 from pathsearch.landscape import choice, explore
-from pathsearch.landscape.joins import Joins, Point
+from pathsearch.landscape.joins import Joins, trained
 from pathsearch.numerics.profiles import summary
 from pathsearch.numerics.schedules import SCHEDULES
 from pathsearch.objectives import NetworkSettings
@@ -28,9 +33,13 @@ from pathsearch.objectives.models import MODELS
 from pathsearch.objectives.surfaces import SURFACES
 from pathsearch.objectives.tasks import columns
 from pathsearch.optimizers import DETERMINISTIC
+from pathsearch.plots import landscape as pictures
+from pathsearch.reading import Opened
+from pathsearch.reading.landscape import OpenedLandscape
 from pathsearch.run import config, options
-from pathsearch.run.settings import RunSettings
+from pathsearch.run.settings import Endpoints, Measurement, RunSettings
 from pathsearch.run.stop import Stop
+from pathsearch.storage import landscape as stored
 from pathsearch.storage.layout import ANY, DIMENSIONS, Kept, Made
 from tests.commands import SMALL
 from tests.conftest import Silent
@@ -43,10 +52,22 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MEASURED = (*columns(METRICS), "loss")
 KINDS = {
     name: [kind for one in of_field(settings.model_fields[name]) for kind in one.kinds if kind != "train"]
-    for name, settings in (("method", RunSettings), ("optimizer", RunSettings), ("data", NetworkSettings))
+    for name, settings in (
+        ("method", RunSettings),
+        ("optimizer", RunSettings),
+        ("data", NetworkSettings),
+        ("align", Endpoints),
+    )
 }
 """Names of kinds by option; `train` finds no path."""
 COMMANDS = typer.main.get_command(app)
+LANDSCAPE = "runs/digits-landscape"
+SAID = {"name", "gradients"}
+"""Options of the holder that are said beside their table."""
+
+
+def relative(file):
+    return str(file.relative_to(ROOT))
 
 
 def page(name):
@@ -75,12 +96,15 @@ def rows(text, *heading):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with a run in runs/digits: a network, aligned, with a goal, to its end."""
+    """A folder with a run in runs/digits: a network, aligned, with a goal, to its end; and three of them joined."""
     where = tmp_path_factory.mktemp("docs")
     values = yaml.safe_load(SMALL) | {"steps": 4, "until": {"barrier": 0, "every": 2, "points": 3, "examples": 20}}
     values["endpoints"] = {side: {"train": {"seed": seed, "steps": 60}} for side, seed in (("start", 0), ("end", 1))}
     values["endpoints"]["align"] = "weights"
-    again(config.validated(values, "test"), where, where / "runs" / "digits")
+    settings = config.validated(values, "test")
+    again(settings, where, where / "runs" / "digits")
+    joins = Joins(settings, where, trained(settings.endpoints.start.train, range(3)), where / LANDSCAPE)
+    explore.explore(joins, choice.star, Silent(), Stop(), where / "runs" / "minima")
     return where
 
 
@@ -90,12 +114,8 @@ def run(folder):
 
 
 @pytest.fixture(scope="module")
-def landscape(tmp_path_factory):
-    """Two surfaces' minima joined: the least that a landscape.h5 has."""
-    settings, where = config.load("two-modes", ["measure.plane=0"])
-    points = [Point(name, end) for name, end in (("a", [-1.0, 0.0]), ("b", [1.0, 0.0]))]
-    place = tmp_path_factory.mktemp("landscape")
-    return explore.explore(Joins(settings, where, points, place), choice.star, Silent(), Stop())[0]
+def landscape(folder):
+    return stored.read(folder / LANDSCAPE)
 
 
 # numbers.md
@@ -272,12 +292,28 @@ def test_every_array_and_attribute_of_a_landscape(landscape):
         assert all(f"`{name}`" in text for name in file.attrs)
 
 
-@pytest.mark.parametrize("name", [each.stem for each in DOCS])
-def test_python_that_is_shown_runs(name, folder, monkeypatch):
-    monkeypatch.chdir(folder)
-    for language, code in FENCE.findall(page(name)):
-        if language == "python":
-            exec(code, {})
+def shown(file, language):
+    return [code for kind, code in FENCE.findall(file.read_text("utf-8")) if kind == language]
+
+
+@pytest.mark.parametrize("file", PAGES, ids=relative)
+def test_python_that_is_shown_runs(file, folder, tmp_path, monkeypatch):
+    (tmp_path / "runs").symlink_to(folder / "runs")  # it may write beside it
+    monkeypatch.chdir(tmp_path)
+    for code in shown(file, "python"):
+        exec(code, {"__name__": "shown"})
+    pyplot.close("all")
+
+
+@pytest.mark.parametrize("file", PAGES, ids=relative)
+def test_configurations_that_are_shown_are_valid(file, tmp_path):
+    for n, text in enumerate(shown(file, "yaml")):
+        (tmp_path / f"{n}.yaml").write_text(text)
+        config.load(str(tmp_path / f"{n}.yaml"), [])
+
+
+def test_python_and_configurations_are_found_on_the_pages():
+    assert all(shown(PAGES[0], language) for language in ("python", "yaml"))
 
 
 # lists
@@ -298,9 +334,9 @@ def test_every_schedule_and_what_needs_one_loss():
     assert f"{needing} compare forces of different steps" in said
 
 
-def listed(part):
-    """The names that the README's table of parts has for one, `a … b` those between, in the order of the models."""
-    (row,) = (row for row in rows((ROOT / "README.md").read_text("utf-8"), "part", "choices") if f"`{part}`" in row[0])
+def listed(name, part):
+    """The names that a page's table of parts has for one, `a … b` those between, in the order of the models."""
+    (row,) = (row for row in rows(page(name), "part", "choices") if f"`{part}`" in row[0])
     order, found = list(MODELS), spans(row[1])
     for first, last in re.findall(r"`([\w-]+)` … `([\w-]+)`", row[1]):
         found += order[order.index(first) : order.index(last) + 1]
@@ -308,18 +344,54 @@ def listed(part):
 
 
 @pytest.mark.parametrize(
-    ("part", "names"),
+    ("name", "part", "names"),
     [
-        ("objective", SURFACES),
-        ("model", MODELS),
-        ("loss", [*LOSSES, *METRICS]),
-        ("data", KINDS["data"]),
-        ("method", KINDS["method"]),
-        ("optimizer", KINDS["optimizer"]),
+        ("runs", "objective", SURFACES),
+        ("runs", "endpoints.align", KINDS["align"]),
+        ("runs", "method", KINDS["method"]),
+        ("runs", "optimizer", KINDS["optimizer"]),
+        ("runs", "holder", HOLDERS),
+        ("runs", "measure", Measurement.model_fields),
+        ("tasks", "model", MODELS),
+        ("tasks", "loss", LOSSES),
+        ("tasks", "metrics", METRICS),
+        ("tasks", "data", KINDS["data"]),
     ],
 )
-def test_the_readmes_lists_are_whole(part, names):
-    assert set(names) <= listed(part)
+def test_lists_of_choices_are_whole(name, part, names):
+    assert set(names) <= listed(name, part)
+
+
+def test_every_part_of_a_configuration_is_in_a_table():
+    named = {span for row in rows(page("runs"), "part", "choices") for span in spans(row[0])}
+    assert set(RunSettings.model_fields) <= named
+
+
+@pytest.mark.parametrize(
+    ("name", "heading", "names"),
+    [
+        ("tasks", ("`data`", "what"), KINDS["data"]),
+        ("alignment", ("`endpoints.align`",), KINDS["align"]),
+        ("alignment", ("option of `weights`",), set(ByWeights.model_fields) - {"name"}),
+        ("landscapes", ("`--pairs`",), choice.CHOICES),
+        ("landscapes", ("panel",), pictures.USUAL),
+        ("clusters", ("option", "default"), [f"holder.{name}" for name in HolderSettings.model_fields.keys() - SAID]),
+    ],
+)
+def test_a_table_has_a_row_for_each(name, heading, names):
+    assert set(names) <= {span for row in rows(page(name), *heading) for span in spans(row[0])}
+
+
+def test_what_a_path_and_a_landscape_can_be_asked_is_on_their_pages():
+    asked = {name: set(re.findall(r"\.(\w+)", page(name))) for name in ("python", "landscapes")}
+    for kind, pages in ((Along, ["python"]), (Opened, ["python"]), (OpenedLandscape, ["python", "landscapes"])):
+        for name in vars(kind):
+            assert name.startswith("_") or any(name in asked[each] for each in pages), name
+
+
+def test_every_option_of_explore_is_on_the_page_of_landscapes():
+    options = COMMANDS.get_command(None, "explore").params
+    assert all(each.opts[-1] in page("landscapes") for each in options if each.opts[-1].startswith("--"))
 
 
 def test_what_to_add_where_is_there():
@@ -345,7 +417,7 @@ def headings(text):
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("file", PAGES, ids=lambda file: str(file.relative_to(ROOT)))
+@pytest.mark.parametrize("file", PAGES, ids=relative)
 def test_links_lead_somewhere(file):
     for target in re.findall(r"\]\(([^)\s]+)\)", FENCE.sub("", file.read_text("utf-8"))):
         if "://" in target:
@@ -356,10 +428,28 @@ def test_links_lead_somewhere(file):
         assert not anchor or anchor in headings(there.read_text("utf-8")), target
 
 
-def test_every_page_is_linked_from_the_readme():
+def test_the_readme_is_a_page_that_links_all_others_and_has_all_commands():
     readme = (ROOT / "README.md").read_text("utf-8")
+    assert len(readme.splitlines()) <= 110
+    assert sum(line.startswith("pip install") for line in readme.splitlines()) == 2  # .ci/run reads these
     assert DOCS
     assert all(f"](docs/{file.name})" in readme for file in DOCS)
+    assert {each.split()[1] for each in commands(readme)} == set(COMMANDS.list_commands(None))
+
+
+def test_commands_of_checks_are_there_and_none_is_missing():
+    lines = [line for file in PAGES for line in spans(file.read_text("utf-8"))]
+    tested = [
+        word for line in lines if line.startswith("pytest ") for word in line.split() if word.startswith("tests/")
+    ]
+    assert tested
+    assert all((ROOT / word).exists() for word in tested), tested
+    modules = {line.split()[2] for line in lines if re.match(r"python -m [a-z]", line) and "NAME" not in line}
+    files = {module: ROOT.joinpath(*module.split(".")).with_suffix(".py") for module in modules}
+    assert all(file.exists() for file in files.values()), files
+    for file in (ROOT / "pathsearch" / "cost").glob("*.py"):
+        if "__main__" in file.read_text("utf-8"):
+            assert f"python -m pathsearch.cost.{file.stem}" in page("checks"), file.name
 
 
 def commands(text):
@@ -390,7 +480,7 @@ def wrong(line):
     return ""
 
 
-@pytest.mark.parametrize("file", PAGES, ids=lambda file: str(file.relative_to(ROOT)))
+@pytest.mark.parametrize("file", PAGES, ids=relative)
 def test_commands_that_are_shown_are_there(file):
     assert not list(filter(None, map(wrong, commands(file.read_text("utf-8")))))
 
