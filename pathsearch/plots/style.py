@@ -1,9 +1,11 @@
 """How pictures look in print: a panel fills a column of a paper, colours differ in grey and for the colour-blind."""
 
+import io
 import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from matplotlib import rc_context
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -75,12 +77,22 @@ def legend_above(axes: Axes, handles: Sequence[Artist] | None = None, note: str 
     axes.set_title(" ", pad=rows * ROW * size / POINTS - 4.0)
 
 
+class Picture(Figure):
+    """A figure that a notebook shows where it ends a cell; matplotlib's own are shown only once pyplot is in use."""
+
+    def _repr_png_(self) -> bytes:
+        drawn = io.BytesIO()
+        with rc_context(STYLE):
+            self.savefig(drawn, format="png")
+        return drawn.getvalue()
+
+
 def blank(columns: int, rows: int, heading: Iterable[str] = (), below: int = 0) -> Figure:
     """A figure for so many panels, which take no room from its heading's lines and the lines of a legend below."""
     width = WIDTH * columns
     said = "\n".join(textwrap.fill(line, letters(columns)) for line in heading if line)
     lines = below + len(said.splitlines())
-    figure = Figure(figsize=(width, HEIGHT * rows + ROW * lines / 72), layout="constrained")
+    figure = Picture(figsize=(width, HEIGHT * rows + ROW * lines / 72), layout="constrained")
     figure.suptitle(said)
     return figure
 

@@ -1,6 +1,7 @@
 """Pictures: formats, panels, odd and unfinished runs. Warnings of matplotlib are errors here."""
 
 import dataclasses
+import io
 import re
 
 import numpy as np
@@ -110,6 +111,11 @@ def test_fonts_are_embedded_as_journals_want_them_and_shading_is_one_image(finis
     assert b"/FontFile2" in content
     assert content.count(b"/Subtype /Image") >= 1
     assert len(content) < 200_000
+
+
+def test_a_notebook_shows_a_picture_without_pyplot(finished_run):
+    shown = picture(finished_run, ["profile"])._repr_png_()
+    assert imread(io.BytesIO(shown)).shape[:2] == (270, 330)
 
 
 def test_a_link_is_written_through_and_a_home_folder_found(blank, finished_run, tmp_path, monkeypatch):
