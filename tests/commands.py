@@ -34,6 +34,9 @@ COMMANDS = [
     "pathsearch.run.finish",
     "pathsearch.plots",
     "pathsearch.jobs.resubmit",
+    "pathsearch.cost.estimate",
+    "pathsearch.holders.serial",
+    "pathsearch.report_landscape",
 ]
 SERVER.set_forkserver_preload([*COMMANDS, "sklearn.datasets"])
 STARTED: list[Any] = []  # by the test that is under way

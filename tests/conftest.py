@@ -26,19 +26,28 @@ from tests import commands, runs
 torch.set_num_threads(1)  # the workers of pytest-xdist share the cores
 
 
-WITH_RAY = (
+FIRST = (  # what waits for Slurm or Ray, and beside each what works for long, so that neither comes alone, nor last
+    "tests/slurm/test_disturbed.py",
+    "tests/test_style.py",
+    "tests/test_digits.py",
+    "tests/slurm/test_runs.py",
+    "tests/run/test_papers.py",
+    "tests/test_kill.py",
+    "tests/slurm/",
+    "tests/holders/ray/test_same_path.py",
+    "tests/landscape/test_explore.py",
+    "tests/cases/test_cli.py",
     "tests/holders/ray/",
     "tests/landscape/test_at_once.py",
     "tests/run/test_tasks.py",
     "tests/run/test_coordinator.py",
 )
-FIRST = ("tests/slurm/", "tests/test_style.py", *WITH_RAY)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those that take long go first: those that mostly wait, while other workers have the cores, before all.
+    """Those that take long go first.
 
-    So do all that use this process's Ray: twice one that had forked readers of data before hung in Ray's own code.
+    Of those that use this process's Ray none follows one that forks readers of data: twice Ray hung in its own code.
     """
     items.sort(key=lambda item: next((n for n, place in enumerate(FIRST) if item.nodeid.startswith(place)), len(FIRST)))
 

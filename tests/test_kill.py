@@ -12,7 +12,8 @@ from tests.commands import SMALL, pathsearch, started
 KILLS = 20
 # checkpoints at every step, so that many kills fall into writing
 EVERY = SMALL.replace("{steps: 20}", "{steps: 1}")
-CONFIG = EVERY.replace("steps: 150}", "steps: 10}").replace("steps: 150", "steps: 50")
+SHORT = EVERY.replace("steps: 150}", "steps: 10}").replace("steps: 150", "steps: 30")
+CONFIG = SHORT.replace("{points: 9, plane: 5}", "{points: 5, plane: 3}")
 
 
 def test_twenty_kills(tmp_path):

@@ -106,6 +106,12 @@ def _write_group(group: h5py.Group, arrays: dict[str, NDArray[Any] | Rows], sink
     """
     name = group.name.strip("/")
     dims = {key: axes(name, key, array) for key, array in arrays.items()}
+    # short ones stay at hand: to look one up takes as long as to make it; a long one that is open has a cache of chunks
+    short: dict[str, h5py.Dataset] = {}
+
+    def made(key: str) -> h5py.Dataset:
+        return short[key] if key in short else group[key]
+
     for key, array in arrays.items():
         options: dict[str, Any] = {"chunks": _chunks(array.shape), "fletcher32": True} if _is_long(name, array) else {}
         if isinstance(array, Rows):
@@ -116,17 +122,20 @@ def _write_group(group: h5py.Group, arrays: dict[str, NDArray[Any] | Rows], sink
             continue
         if array.dtype.kind in "OU":
             array, options = array.astype(object), {"dtype": h5py.string_dtype()}
-        group.create_dataset(key, data=array, **options)
+        dataset = group.create_dataset(key, data=array, **options)
+        if not _is_long(name, array):
+            short[key] = dataset
     for dim, size in {dim: size for key in arrays for dim, size in zip(dims[key], arrays[key].shape)}.items():
         if dim in arrays:
-            group[dim].make_scale(dim)
+            made(dim).make_scale(dim)
         else:  # never written, so it takes no space; the name is netCDF-4's mark of a dimension without coordinate
-            group.create_dataset(dim, shape=(size,), dtype="f4")
-            group[dim].make_scale(f"This is a netCDF dimension but not a netCDF variable.{size:>10}")
+            short[dim] = group.create_dataset(dim, shape=(size,), dtype="f4")
+            short[dim].make_scale(f"This is a netCDF dimension but not a netCDF variable.{size:>10}")
     for key in arrays:
         if dims[key] != (key,):
+            scales = made(key).dims
             for axis, dim in enumerate(dims[key]):
-                group[key].dims[axis].attach_scale(group[dim])
+                scales[axis].attach_scale(made(dim))
 
 
 def _is_long(group: str, array: NDArray[Any] | Rows) -> bool:

@@ -28,9 +28,30 @@ def points(objective):
     return [(objective.initial(seed), key) for seed, key in enumerate(KEYS)]
 
 
-@pytest.mark.parametrize("how", ["vmap", pytest.param("compiled", marks=pytest.mark.filterwarnings("ignore"))])
-@pytest.mark.parametrize("model", [{"name": "cnn", "args": {"width": 4}}, {"name": "mlp", "args": {"norm": True}}])
-def test_every_evaluator_gives_the_loop_s_gradients(how, model):
+CONVOLUTION = """
+from torch import nn
+def net():
+    return nn.Sequential(nn.Conv2d(1, 4, 3, stride=2), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(36, 10))
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "model"),
+    [
+        ("vmap", {"name": "cnn", "args": {"width": 4}}),
+        ("vmap", {"name": "mlp", "args": {"norm": True}}),
+        # small ones: a compiler of C++ takes seconds for each layer, and warns
+        pytest.param("compiled", "convolution:net", marks=pytest.mark.filterwarnings("ignore")),
+        pytest.param(
+            "compiled",
+            {"name": "mlp", "args": {"norm": True, "depth": 1}},
+            marks=pytest.mark.filterwarnings("ignore"),
+        ),
+    ],
+)
+def test_every_evaluator_gives_the_loop_s_gradients(how, model, tmp_path, monkeypatch):
+    (tmp_path / "convolution.py").write_text(CONVOLUTION)
+    monkeypatch.syspath_prepend(tmp_path)
     objective = network(model=model)
     wanted = list(EVALUATORS["loop"](objective, points(objective)))
     found = list(EVALUATORS[how](objective, points(objective)))
