@@ -22,10 +22,10 @@ from pathsearch.landscape.joins import Joins
 from pathsearch.locks import alone
 from pathsearch.numerics.tree import Array, Pair, below, minimax
 from pathsearch.objectives import importable
-from pathsearch.report import device_hours, figures
+from pathsearch.report import device_hours, figures, label
 from pathsearch.run import whole
 from pathsearch.run.minima import Minimum, kept, minimum
-from pathsearch.run.past import past
+from pathsearch.run.past import beyond, past
 from pathsearch.run.settings import Asked, Training
 from pathsearch.run.stop import Stop
 from pathsearch.run.watcher import Watcher
@@ -84,12 +84,13 @@ def explore(
                 return landscape, list(failed.values())
             places = {joins.place(pair): pair for pair in pairs if pair not in runs}
             for place, said in _round(joins, places, store, carry, watcher):
-                if said:  # the others may be found
+                run = None if said else storage.read(place)
+                if run is not None and not (said := _without_saddle(run)):
+                    runs[places[place]] = run
+                    write(_landscape(joins, values, runs))
+                else:  # the others may be found
                     failed[places[place]] = f"{place}: {said}"
                     watcher.log(f"failed: {place}: {said}")
-                else:
-                    runs[places[place]] = storage.read(place)
-                    write(_landscape(joins, values, runs))
             tried += pairs
 
 
@@ -143,14 +144,30 @@ def _here(joins: Joins, watcher: Watcher, stop: Stop, stack: ExitStack) -> Carry
 
 
 def _there(joins: Joins) -> dict[Pair, storage.Run]:
-    """The finished runs of earlier; raises PathsearchError where one was made with other settings."""
+    """The runs of earlier that have nothing left to do; raises PathsearchError where one had other settings."""
     found: dict[Pair, storage.Run] = {}
     for pair in combinations(range(len(joins.points)), 2):
         file = joins.place(pair) / "path.h5"
-        run = past(file, joins.run(pair), joins.config_folder) if file.is_file() else None
-        if run is not None and run.state == "finished":
-            found[pair] = run
+        if not file.is_file():
+            continue
+        settings = joins.run(pair)
+        run = past(file, settings, joins.config_folder)
+        if run is None or run.state != "finished" or beyond(run, settings) or _without_saddle(run):
+            continue
+        found[pair] = run
     return found
+
+
+def _without_saddle(run: storage.Run) -> str:
+    """Why a path has no saddle, or nothing."""
+    name, _ = _sought(figures(run))
+    finite = np.isfinite(run.groups["profiles/path"][name]).all()
+    return "" if finite else f"{label(name)} is not finite all along the path, which has no saddle then"
+
+
+def _sought(shown: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """The metric that values and saddles of minima are of, the first, and its figures along a path."""
+    return next((name, each) for name, each in shown["path"].items() if isinstance(each, dict))
 
 
 def _values(joins: Joins, store: Path, watcher: Watcher, stop: Stop, carry: Carry | None) -> Array:
@@ -187,7 +204,7 @@ def _landscape(joins: Joins, values: Array, runs: Mapping[Pair, storage.Run]) ->
     names = tuple(point.name for point in joins.points)
     for pair, run in sorted(runs.items()):  # in whatever order they ended
         shown = figures(run)
-        metric, found = next((name, each) for name, each in shown["path"].items() if isinstance(each, dict))
+        metric, found = _sought(shown)
         for n, value in zip(joins.ends(pair), (found["start"], found["end"])):
             if np.isfinite(known[n]) and not math.isclose(known[n], value, rel_tol=UNLIKE, abs_tol=1e-9):
                 raise PathsearchError(

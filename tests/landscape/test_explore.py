@@ -109,6 +109,28 @@ def test_a_path_that_is_not_found_holds_up_none(tmp_path):
     assert "A-off" in failed[0]
 
 
+def test_a_path_whose_loss_is_not_finite_everywhere_has_no_saddle_and_holds_up_none(tmp_path):
+    (tmp_path / "holes.py").write_text("def loss(w):\n    return w @ w / (w[0].abs() > 0.3)\n")  # infinite between
+    changes = ["objective={name: callable, target: 'holes:loss'}", "method=linear", "endpoints={start: [0, 0], end: [1, 1]}"]
+    points = [Point("ABC"[n], end) for n, end in enumerate([[-1.0, 0.0], [1.0, 0.0], [1.0, 1.0]])]
+    for _ in range(2):  # the second finds the first one's runs
+        joins = Joins(settings(*changes), tmp_path, points, tmp_path / "a")
+        landscape, failed = explore.explore(joins, choice.tree, Heard(), Stop())
+        assert [(way.one, way.other) for way in landscape.paths] == [(1, 2)]
+        assert len(failed) == 2
+        assert "A-B: loss is not finite all along the path" in failed[0]
+
+
+def test_runs_that_are_to_have_more_steps_go_on(tmp_path):
+    for steps, how in ((1, choice.star), (2, choice.every)):
+        wanted = settings("method={name: polygon, bends: 1}", "optimizer=lbfgs", f"steps={steps}", "tolerance=null")
+        landscape, _ = explore.explore(Joins(wanted, Path(), POINTS, tmp_path / "a"), how, Heard(), Stop())
+        runs = [storage.read(landscape.folder(way)) for way in landscape.paths]
+        assert {run.position["moves"] for run in runs} == {steps}
+        saddles = [float(run.groups["profiles/path"]["loss"].max()) for run in runs]
+        assert [way.figures["saddle"] for way in landscape.paths] == saddles
+
+
 def test_what_was_found_with_other_settings_or_of_other_minima_is_refused(found, tmp_path):
     shutil.copytree(found.file.parent, tmp_path / "a")
     moved = [POINTS[0], Point("B", [0.5, 0.1]), POINTS[2]]
