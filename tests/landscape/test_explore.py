@@ -111,7 +111,11 @@ def test_a_path_that_is_not_found_holds_up_none(tmp_path):
 
 def test_a_path_whose_loss_is_not_finite_everywhere_has_no_saddle_and_holds_up_none(tmp_path):
     (tmp_path / "holes.py").write_text("def loss(w):\n    return w @ w / (w[0].abs() > 0.3)\n")  # infinite between
-    changes = ["objective={name: callable, target: 'holes:loss'}", "method=linear", "endpoints={start: [0, 0], end: [1, 1]}"]
+    changes = [
+        "objective={name: callable, target: 'holes:loss'}",
+        "method=linear",
+        "endpoints={start: [0, 0], end: [1, 1]}",
+    ]
     points = [Point("ABC"[n], end) for n, end in enumerate([[-1.0, 0.0], [1.0, 0.0], [1.0, 1.0]])]
     for _ in range(2):  # the second finds the first one's runs
         joins = Joins(settings(*changes), tmp_path, points, tmp_path / "a")
