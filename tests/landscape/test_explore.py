@@ -111,7 +111,11 @@ def test_a_path_that_is_not_found_holds_up_none(tmp_path):
 
 def test_a_path_whose_loss_is_not_finite_everywhere_has_no_saddle_and_holds_up_none(tmp_path):
     (tmp_path / "holes.py").write_text("def loss(w):\n    return w @ w / (w[0].abs() > 0.3)\n")  # infinite between
-    changes = ["objective={name: callable, target: 'holes:loss'}", "method=linear", "endpoints={start: [0, 0], end: [1, 1]}"]
+    changes = [
+        "objective={name: callable, target: 'holes:loss'}",
+        "method=linear",
+        "endpoints={start: [0, 0], end: [1, 1]}",
+    ]
     points = [Point("ABC"[n], end) for n, end in enumerate([[-1.0, 0.0], [1.0, 0.0], [1.0, 1.0]])]
     for _ in range(2):  # the second finds the first one's runs
         joins = Joins(settings(*changes), tmp_path, points, tmp_path / "a")
@@ -207,7 +211,7 @@ def test_the_command_and_its_mistakes(tmp_path):
         assert not (tmp_path / "y").exists()
 
 
-def test_minima_that_are_aligned_once_lie_where_the_paths_from_the_best_end(tmp_path):
+def test_minima_that_are_aligned_once_lie_where_the_paths_from_the_best_end(tmp_path, monkeypatch):
     (tmp_path / "small.yaml").write_text(SMALL)
     changes = ["endpoints.align=weights", "steps=4", "measure.points=3", "measure.plane=0"]
     wanted, _ = config.load(str(tmp_path / "small.yaml"), changes)
@@ -226,5 +230,10 @@ def test_minima_that_are_aligned_once_lie_where_the_paths_from_the_best_end(tmp_
     alone = {n: storage.read_vectors(minima[n])[0][0] for n in (u, v)}
     assert not np.array_equal(alone[u], other[u][-1])  # which were permuted
     np.testing.assert_allclose(np.sort(alone[u]), np.sort(other[u][-1]))
+    again, _ = explore.explore(joins, choice.tree, Heard(), Stop(), store, once=True)
+    assert again.paths == found.paths
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    joins = Joins(wanted, tmp_path, points, Path("../a"))
     again, _ = explore.explore(joins, choice.tree, Heard(), Stop(), store, once=True)
     assert again.paths == found.paths
