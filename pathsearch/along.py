@@ -104,7 +104,7 @@ class Along(ABC):
 
         Raises PathsearchError where it is not measured yet, and for fewer than two.
         """
-        if points < 2:
+        if not isinstance(points, (int, np.integer)) or points < 2:
             raise PathsearchError(f"points is to be a whole number at least 2, not {points}")
         path = self._measured("profiles/path")
         return equally_apart(path["t"], path["arc_length"], points)

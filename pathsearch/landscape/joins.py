@@ -59,7 +59,9 @@ class Joins:
         start, end = self.ends(pair)
         if self.reference is None or self.reference in pair:
             return between(self.settings, self.points[start].end, self.points[end].end)
-        aligned = ({"run": str(self.place(_pair(self.reference, n))), "pivot": -1} for n in (start, end))
+        # from whatever folder the program is started, and however `folder` is written, they are the same runs
+        places = (self.place(_pair(self.reference, n)).resolve() for n in (start, end))
+        aligned = ({"run": str(place), "pivot": -1} for place in places)
         return between(self.settings, *aligned, align="none")
 
 

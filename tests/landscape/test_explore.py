@@ -211,7 +211,7 @@ def test_the_command_and_its_mistakes(tmp_path):
         assert not (tmp_path / "y").exists()
 
 
-def test_minima_that_are_aligned_once_lie_where_the_paths_from_the_best_end(tmp_path):
+def test_minima_that_are_aligned_once_lie_where_the_paths_from_the_best_end(tmp_path, monkeypatch):
     (tmp_path / "small.yaml").write_text(SMALL)
     changes = ["endpoints.align=weights", "steps=4", "measure.points=3", "measure.plane=0"]
     wanted, _ = config.load(str(tmp_path / "small.yaml"), changes)
@@ -230,5 +230,10 @@ def test_minima_that_are_aligned_once_lie_where_the_paths_from_the_best_end(tmp_
     alone = {n: storage.read_vectors(minima[n])[0][0] for n in (u, v)}
     assert not np.array_equal(alone[u], other[u][-1])  # which were permuted
     np.testing.assert_allclose(np.sort(alone[u]), np.sort(other[u][-1]))
+    again, _ = explore.explore(joins, choice.tree, Heard(), Stop(), store, once=True)
+    assert again.paths == found.paths
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    joins = Joins(wanted, tmp_path, points, Path("../a"))
     again, _ = explore.explore(joins, choice.tree, Heard(), Stop(), store, once=True)
     assert again.paths == found.paths

@@ -140,8 +140,9 @@ def test_what_cannot_be_had_is_said_in_a_line(network_runs, finished_run, tmp_pa
     assert len(minimum.weights(0.0)) == 37
     with pytest.raises(PathsearchError, match="a minimum is a point"):
         minimum.layers  # noqa: B018
-    with pytest.raises(PathsearchError, match="points is to be a whole number at least 2, not 1"):
-        pathsearch.open(network_runs / "neb").evenly(1)
+    for points in (1, 2.5, "3"):
+        with pytest.raises(PathsearchError, match=f"points is to be a whole number at least 2, not {points}"):
+            pathsearch.open(network_runs / "neb").evenly(points)
     moved = tmp_path / "moved"
     shutil.copytree(network_runs, moved)
     monkeypatch.chdir(moved)
