@@ -49,8 +49,6 @@ def ensemble(
             watcher.tick(1) if done else watcher.phase(what, total)
 
         found = opened.ensemble(points, logits is not None, watch)
-    if logits is not None and found.kept is not None:
-        predictions.write(logits, found.t, *found.kept)
     if as_json:
         print(json.dumps({"file": str(opened.file), **report_ensemble.figures(found)}, indent=2))
     else:
@@ -60,6 +58,8 @@ def ensemble(
             put(table, screen)
         for line in report_ensemble.warnings(found):
             screen.print(f"warning: {line}", soft_wrap=True)
-        if logits is not None:
-            print(f"kept in {logits}")
     sys.stdout.flush()
+    if logits is not None and found.kept is not None:  # last: a disk that is full takes no figures away
+        predictions.write(logits, found.t, *found.kept)
+        if not as_json:
+            print(f"kept in {logits}")

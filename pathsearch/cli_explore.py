@@ -101,7 +101,8 @@ def explore(
     for line in failed:
         complain(PathsearchError(f"failed: {line}"))
     if failed:
-        raise PathsearchError(f"{len(failed)} paths were not found; run the same command again to try them again")
+        missing = "1 path was" if len(failed) == 1 else f"{len(failed)} paths were"
+        raise PathsearchError(f"{missing} not found; run the same command again to try again")
 
 
 def _points(settings: "RunSettings", minima: str) -> "list[Point]":
@@ -155,6 +156,6 @@ def _choice(pairs: str, points: "list[Point]") -> "Choice":
             f"--pairs {file}: write pairs of numbers, as [[0, 1], [1, 2]] ({one_line(error)})"
         ) from error
     for u, v in found:
-        if not (isinstance(u, int) and isinstance(v, int) and 0 <= u < v < len(points)):
+        if not (type(u) is type(v) is int and 0 <= u < v < len(points)):
             raise PathsearchError(f"--pairs {file}: [{u}, {v}] are no two of the minima 0 to {len(points) - 1}")
     return of_a_list(found)

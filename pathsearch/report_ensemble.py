@@ -15,6 +15,10 @@ HEADS = ("t", "test error", "NLL", "calibration error")
 MEANING = f"NLL: mean of −log p of the true class; calibration error: {BINS} equal bins of confidence"
 
 
+WIDEST = 12
+"""Points beside each other in a table; of more, --json has where they disagree."""
+
+
 def figures(found: Ensemble) -> dict[str, Any]:
     """All but the probabilities, as plain values; what is not finite is null."""
     return {
@@ -43,7 +47,7 @@ def headline(found: Ensemble) -> str:
 
 
 def tables(found: Ensemble) -> Iterator[Table]:
-    """Figures of points and of ensembles, and where the points disagree."""
+    """Figures of points and of ensembles; of few points, where they disagree."""
     rows, count = _table("", HEADS, MEANING), len(found.t)
     for n, (t, each) in enumerate(zip(found.t, found.points)):
         _add(rows, {0: "start", count - 1: "end"}.get(n, "point"), each, f"{t:.4g}")
@@ -53,6 +57,8 @@ def tables(found: Ensemble) -> Iterator[Table]:
     _add(rows, f"{count} points' predictions averaged", found.predictions)
     _add(rows, f"{count} points' weights averaged", found.weights)
     yield rows
+    if count > WIDEST:
+        return
     rows = _table("predicted classes that differ", [f"{t:.4g}" for t in found.t])
     for t, shares in zip(found.t, found.disagreement):
         rows.add_row(f"t = {t:.4g}", *(number(share, share=True) for share in shares))

@@ -5,8 +5,12 @@ import numpy as np
 import pytest
 
 import pathsearch as api
+from pathsearch import report_ensemble
 from pathsearch.cli import main
-from pathsearch.numerics.calibration import figures, tally
+from pathsearch.ensembles import Ensemble
+from pathsearch.errors import PathsearchError
+from pathsearch.numerics.calibration import Figures, figures, tally
+from pathsearch.storage import predictions
 from tests.commands import pathsearch
 
 
@@ -27,7 +31,8 @@ def test_tables(network_runs, tmp_path):
 
 @pytest.mark.parametrize("name", ["kept.h5", "kept.npz"])
 def test_what_is_kept_gives_the_figures_again(network_runs, tmp_path, name):
-    (tmp_path / "kept.npz").write_text("of another time")
+    before = np.ones(2), np.ones((2, 3, 4), np.float16), np.ones(3, np.int64)
+    predictions.write(tmp_path / "kept.npz", *before)  # is replaced
     done = pathsearch("ensemble", network_runs / "bezier", "--json", "--logits", name, cwd=tmp_path)
     shown = json.loads(done.stdout)
     if name.endswith("h5"):
@@ -77,6 +82,24 @@ def test_bad_input_is_refused_in_a_line(case, network_runs, tmp_path, monkeypatc
     assert says in refused(monkeypatch, capsys, run, *(each.replace("RUN", str(run)) for each in options))
     assert list(tmp_path.iterdir()) == []
     assert api.open(run).run.state == "finished"
+
+
+def test_files_that_logits_would_replace(tmp_path):
+    np.savez(tmp_path / "own.npz", t=np.ones(2))
+    (tmp_path / "folder.npz").mkdir()
+    for name in ("own.npz", "folder.npz"):
+        with pytest.raises(PathsearchError, match="another file is there"):
+            predictions.refuse(tmp_path / name)
+    predictions.write(tmp_path / "kept.npz", np.ones(2), np.ones((2, 3, 4), np.float16), np.ones(3, np.int64))
+    predictions.refuse(tmp_path / "kept.npz")  # its own, which it replaces
+
+
+def test_many_points_make_no_table_of_pairs():
+    few = Figures(0.1, 0.2, 0.3)
+    wide, narrow = (
+        Ensemble(np.linspace(0, 1, k), (few,) * k, few, few, few, np.zeros((k, k)), 9, 9, 9) for k in (13, 12)
+    )
+    assert [len(list(report_ensemble.tables(each))) for each in (wide, narrow)] == [1, 2]
 
 
 def test_what_has_no_classes_or_no_path_is_refused(network_runs, finished_run, monkeypatch, capsys):

@@ -4,6 +4,8 @@ t [k], log_probabilities [k, n, classes] (float16), labels [n]: see `ensembles.E
 """
 
 import io
+import os
+import zipfile
 from pathlib import Path
 
 import h5py
@@ -23,7 +25,9 @@ def refuse(file: Path) -> None:
         raise PathsearchError(f"--logits {file}: name a file that ends in one of {', '.join(SUFFIXES)}")
     if not file.parent.is_dir():
         raise PathsearchError(f"--logits {file}: there is no folder {file.parent}")
-    if file.suffix == ".h5" and file.exists() and not _own(file):
+    if not os.access(file.parent, os.W_OK):
+        raise PathsearchError(f"--logits {file}: {file.parent} is not to be written to: choose another folder")
+    if file.exists() and not _own(file):
         raise PathsearchError(f"--logits {file}: another file is there, as a run's path.h5: choose another name")
 
 
@@ -47,7 +51,10 @@ def write(
 
 def _own(file: Path) -> bool:
     try:
+        if file.suffix == ".npz":
+            with zipfile.ZipFile(file) as kept:
+                return set(kept.namelist()) == {f"{name}.npy" for name in ("t", "log_probabilities", "labels")}
         with h5py.File(file, "r") as h5:
             return bool(h5.attrs.get("format") == FORMAT)
-    except OSError:
+    except (OSError, zipfile.BadZipFile):
         return False

@@ -160,6 +160,10 @@ def located(where: str | Path) -> Path:
     try:
         file.stat()
     except (FileNotFoundError, NotADirectoryError):
+        if file.with_name("landscape.h5").is_file():
+            raise PathsearchError(
+                f"{file.parent} is a landscape: name one of its runs, in {file.parent}/paths"
+            ) from None
         raise PathsearchError(f"no {file}: name a run's folder or its path.h5") from None
     except (OSError, ValueError) as error:
         raise PathsearchError(f"cannot read {file}: {_said(error)}") from error

@@ -194,14 +194,18 @@ def test_files_that_are_no_landscapes(found, tmp_path):
 def test_the_command_and_its_mistakes(tmp_path):
     (tmp_path / "pairs.yaml").write_text("[[0, 5]]")
     (tmp_path / "odd.yaml").write_text("[1, 2]")
+    (tmp_path / "true.yaml").write_text("[[false, true]]")
     asked = ("explore", "muller-brown", "measure.plane=0", "--minima", str(MINIMA[:2]))
     said = command(*asked, "--out", "x", cwd=tmp_path).stdout
     assert said.startswith("2 minima, 1 path of 1 pairs; loss: minima ")
     assert (tmp_path / "x" / "landscape.png").read_bytes().startswith(b"\x89PNG")
+    said = command("export", "x", "--t", "0.5", cwd=tmp_path, status=1).stderr
+    assert said == "pathsearch: x is a landscape: name one of its runs, in x/paths\n"
     for options, line in {
         ("--pairs", "tre"): "--pairs: no 'tre' (did you mean 'tree'?)",
         ("--pairs", "pairs.yaml"): "[0, 5] are no two of the minima 0 to 1",
         ("--pairs", "odd.yaml"): "write pairs of numbers",
+        ("--pairs", "true.yaml"): "[False, True] are no two of the minima 0 to 1",
         ("--align-once",): "--align-once: say how minima are aligned, as endpoints.align=weights",
         ("--minima", "1"): "say how many, at least 2",
         ("--minima", "4"): "this configuration trains none of its endpoints",
