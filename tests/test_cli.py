@@ -87,7 +87,7 @@ def test_configs_and_an_own_callable(tmp_path):
         "objective: {name: callable, target: mysurface:loss, dtype: float64}\n"
         "endpoints: {start: [-1.0, 0.0], end: end.npy}\n"
         "method: {name: neb, images: 7, spring: 5, climb: true}\noptimizer: {name: lbfgs}\n"
-        "steps: 300\ntolerance: 1.0e-4\nmeasure: {points: 9, plane: 0}\n"
+        "steps: 300\ntolerance: 1.0e-4\n"
     )
     np.save(tmp_path / "end.npy", np.array([1.0, 0.0]))
     elsewhere = tmp_path / "elsewhere"
