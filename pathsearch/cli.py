@@ -281,6 +281,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except typer.Abort:
+        print("pathsearch: stopped by SIGINT", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
         if "--traceback" in sys.argv:

@@ -6,6 +6,7 @@ import numpy as np
 from rich import box
 from rich.table import Table
 
+from pathsearch.errors import PathsearchError
 from pathsearch.numerics import tree
 from pathsearch.numerics.tree import Array
 from pathsearch.report import label, without_nan
@@ -34,6 +35,17 @@ def spanning(landscape: Landscape) -> list[Way]:
     """The paths of the tree of lowest ways, the lowest saddle first."""
     ways = {(way.one, way.other): way for way in landscape.paths}
     return [ways[pair] for pair in tree.spanning_tree(landscape.saddles)]
+
+
+def gone(landscape: Landscape) -> list[str]:
+    """Which runs of paths are not where they were, in a line, or none."""
+    missing = []
+    for way in landscape.paths:
+        try:
+            landscape.folder(way)
+        except PathsearchError:
+            missing.append(way.folder)
+    return [f"the runs of these paths are gone, their figures are kept: {', '.join(missing)}"] if missing else []
 
 
 def figures(landscape: Landscape) -> dict[str, Any]:

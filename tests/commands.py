@@ -21,6 +21,8 @@ from unittest.mock import patch
 
 from matplotlib.figure import Figure
 
+STATE = tempfile.TemporaryDirectory()  # what a test submits is not to be listed among the user's own runs
+os.environ["XDG_STATE_HOME"] = STATE.name
 ENVIRONMENT = {
     **os.environ,
     "PYTHONWARNINGS": "error::DeprecationWarning:pathsearch",

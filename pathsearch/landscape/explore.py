@@ -23,13 +23,13 @@ from pathsearch.locks import alone
 from pathsearch.numerics.tree import Array, Pair, below, minimax
 from pathsearch.objectives import importable
 from pathsearch.report import device_hours, figures, label
-from pathsearch.run import whole
+from pathsearch.run import endpoints, whole
 from pathsearch.run.minima import Minimum, kept, minimum
 from pathsearch.run.past import beyond, past
 from pathsearch.run.settings import Asked, Training
 from pathsearch.run.stop import Stop
 from pathsearch.run.watcher import Watcher
-from pathsearch.storage.landscape import FIGURES, NAME, Landscape, Way, write
+from pathsearch.storage.landscape import FIGURES, NAME, Landscape, Way, read, write
 
 SMALL = 0.01
 """What a pair must be able to lower a saddle by, of the highest one over the lowest minimum; less is search noise."""
@@ -65,11 +65,13 @@ def explore(
     failed: dict[Pair, str] = {}
     tried: list[Pair] = []
     with alone(joins.folder), ExitStack() as stack:
+        _look_for_all(joins)
         runs = {} if once else _there(joins)  # before anything is trained, where that can be
         values = _values(joins, store, watcher, stop, carry)
         if once:
             joins = replace(joins, reference=int(np.argmin(values)))
             runs = _there(joins)
+        _refuse_loss(joins)
         carry = carry or _here(joins, watcher, stop, stack)
         while True:
             had = {pair: runs[pair] for pair in tried if pair in runs}
@@ -92,6 +94,29 @@ def explore(
                     failed[places[place]] = f"{place}: {said}"
                     watcher.log(f"failed: {place}: {said}")
             tried += pairs
+
+
+def _look_for_all(joins: Joins) -> None:
+    """Raise PathsearchError where a file that a minimum is to come from is not there."""
+    for point in joins.points:
+        name = point.end.get("run") if isinstance(point.end, dict) else point.end
+        if isinstance(name, str):
+            endpoints.found(name, joins.config_folder)
+
+
+def _refuse_loss(joins: Joins) -> None:
+    """Raise PathsearchError where the folder holds a landscape with paths between other minima."""
+    try:
+        there = read(joins.folder)
+    except PathsearchError:  # none, or damaged: it is made anew from its runs
+        return
+    pairs = combinations(range(len(joins.points)), 2)
+    ours = {str(joins.place(pair).relative_to(joins.folder)) for pair in pairs}
+    if lost := [way.folder for way in there.paths if way.folder not in ours]:
+        raise PathsearchError(
+            f"{joins.folder} holds the landscape of other minima ({', '.join(there.names)}; {lost[0]} joins none of "
+            "these): ask for those too, or name another folder with --out"
+        )
 
 
 def _round(

@@ -56,6 +56,8 @@ def say_landscape(found: Landscape) -> None:
     out.print(report_landscape.headline(found), soft_wrap=True)
     if found.paths:
         put(report_landscape.table(found), out)
+    for line in report_landscape.gone(found):
+        out.print(f"warning: {line}", soft_wrap=True)
 
 
 def put(table: Table, out: Console) -> None:

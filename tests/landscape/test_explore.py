@@ -145,6 +145,33 @@ def test_what_was_found_with_other_settings_or_of_other_minima_is_refused(found,
         explore.explore(Joins(other, Path(), POINTS, tmp_path / "a"), choice.tree, Heard(), Stop())
 
 
+def test_a_landscape_of_other_minima_is_not_replaced(found, tmp_path):
+    shutil.copytree(found.file.parent, tmp_path / "a")
+    for points in (POINTS[:2], [Point("point0", MINIMA[0]), Point("point1", MINIMA[1])]):
+        with pytest.raises(
+            PathsearchError, match=r"holds the landscape of other minima \(A, B, C; paths/.* name another"
+        ):
+            joined(tmp_path / "a", points=points)
+    np.testing.assert_array_equal(file.read(tmp_path / "a").saddles, found.saddles)
+    more = [*POINTS, Point("D", [0.6, 0.1])]
+    assert len(joined(tmp_path / "a", points=more, budget=0)[0].paths) == len(found.paths)  # one more may come
+
+
+def test_files_of_minima_are_looked_for_before_anything_is_written(tmp_path):
+    for end in ("none.pt", {"run": "nowhere", "pivot": 0}):
+        with pytest.raises(PathsearchError, match=r"no .*(none\.pt|nowhere)"):
+            joined(tmp_path / "a", points=[*POINTS[:2], Point("C", end)])
+    assert not list((tmp_path / "a").glob("*.h5"))
+
+
+def test_runs_that_are_gone_are_named(found, tmp_path):
+    shutil.copytree(found.file.parent, tmp_path / "a")
+    assert report_landscape.gone(file.read(tmp_path / "a")) == []
+    shutil.rmtree(tmp_path / "a" / "paths" / "A-B")
+    (line,) = report_landscape.gone(file.read(tmp_path / "a"))
+    assert line.endswith("their figures are kept: paths/A-B")
+
+
 def test_a_minimum_with_two_values_was_measured_on_two_things(found):
     values = np.array([np.inf, -100.0, np.inf])
     joins = Joins(settings(), Path(), POINTS, found.file.parent)
