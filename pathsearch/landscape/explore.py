@@ -6,8 +6,8 @@ time, here, on Ray or on SLURM, changes nothing but the time it takes.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -77,7 +77,7 @@ def explore(
             had = {pair: runs[pair] for pair in tried if pair in runs}
             so_far = _landscape(joins, values, had)
             left = None if budget is None else budget - len(tried)
-            if hours is not None and sum(device_hours(run) or 0.0 for run in had.values()) >= hours:
+            if hours is not None and _hours(joins, tried) >= hours:
                 left = 0
             pairs = together(choose, so_far.values, so_far.saddles, tried, tolerance(so_far), left)
             landscape = _landscape(joins, values, runs)
@@ -94,6 +94,15 @@ def explore(
                     failed[places[place]] = f"{place}: {said}"
                     watcher.log(f"failed: {place}: {said}")
             tried += pairs
+
+
+def _hours(joins: Joins, pairs: Iterable[Pair]) -> float:
+    """What devices have worked on pairs, those that failed too, as far as it was kept."""
+    spent = 0.0
+    for pair in pairs:
+        with suppress(PathsearchError):  # a path that failed before its first checkpoint has no file
+            spent += device_hours(storage.read(joins.place(pair))) or 0.0
+    return spent
 
 
 def _look_for_all(joins: Joins) -> None:

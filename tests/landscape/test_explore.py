@@ -135,6 +135,14 @@ def test_runs_that_are_to_have_more_steps_go_on(tmp_path):
         assert [way.figures["saddle"] for way in landscape.paths] == saddles
 
 
+def test_hours_are_of_all_that_was_tried(found):
+    joins = Joins(settings(), Path(), POINTS, found.file.parent)
+    each = [explore._hours(joins, [pair]) for pair in ((0, 1), (0, 2), (1, 2))]
+    assert min(each) > 0
+    assert explore._hours(joins, [(0, 1), (0, 2), (1, 2)]) == pytest.approx(sum(each))
+    assert explore._hours(Joins(settings(), Path(), POINTS, Path("nowhere")), [(0, 1)]) == 0.0
+
+
 def test_what_was_found_with_other_settings_or_of_other_minima_is_refused(found, tmp_path):
     shutil.copytree(found.file.parent, tmp_path / "a")
     moved = [POINTS[0], Point("B", [0.5, 0.1]), POINTS[2]]
