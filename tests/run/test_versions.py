@@ -18,7 +18,7 @@ def test_a_process_enters_itself_once_and_leaves_the_earlier_ones(tmp_path, monk
         carried_out(*RUN, "checkpoint.steps=1", out="x", stop_at=3)
     first = storage.read("x")
     (one,) = first.writers
-    assert one.keys() == {"when", "host", "device", "job", "origin", "versions"}
+    assert one.keys() == {"when", "host", "device", "job", "origin", "versions", "device_seconds"}
     assert (one["device"], one["job"]) == ("cpu", None)
     assert (first.origin, first.versions) == (versions.origin(), versions.versions())
     monkeypatch.setenv("SLURM_JOB_ID", "71")
