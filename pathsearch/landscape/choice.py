@@ -6,7 +6,7 @@ from sys import float_info
 
 import numpy as np
 
-from pathsearch.numerics.tree import Array, Pair, minimax
+from pathsearch.numerics.tree import Array, Pair, minimax, paired
 
 Choice = Callable[[Array, Array, Collection[Pair], float], Pair | None]
 """From values [n], saddles [n, n], the pairs (u < v) that were tried, and a tolerance: the next pair, or None."""
@@ -16,7 +16,7 @@ def star(values: Array, saddles: Array, tried: Collection[Pair], tolerance: floa
     """The best minimum with each other, the lower ones first (Draxler et al. 2018, section 3.3)."""
     best = int(np.argmin(values))
     others = sorted((n for n in range(len(values)) if n != best), key=lambda n: (values[n], n))
-    return next((pair for n in others if (pair := _pair(best, n)) not in tried), None)
+    return next((pair for n in others if (pair := paired(best, n)) not in tried), None)
 
 
 def tree(values: Array, saddles: Array, tried: Collection[Pair], tolerance: float) -> Pair | None:
@@ -64,7 +64,3 @@ def together(
 
 
 CHOICES: dict[str, Choice] = {"tree": tree, "star": star, "all": every}
-
-
-def _pair(u: int, v: int) -> Pair:
-    return (min(u, v), max(u, v))

@@ -246,7 +246,8 @@ def _landscape(joins: Joins, values: Array, runs: Mapping[Pair, storage.Run]) ->
                     "it was measured on something else; explore in another folder (--out)"
                 )
             known[n] = value
-        kept = {**found, "saddle": found["max"], "gradients": shown["evaluations"], **_lengths(shown)}
+        kept = {**found, "saddle": found["max"], "gradients": shown["evaluations"]}
+        kept |= {name: shown[name] for name in ("length", "chord")}
         place = str(joins.place(pair).relative_to(joins.folder))
         ways.append(Way(*pair, place, {name: float(kept[name]) for name in FIGURES}))
     config = joins.settings.model_dump(mode="json")
@@ -254,10 +255,6 @@ def _landscape(joins: Joins, values: Array, runs: Mapping[Pair, storage.Run]) ->
     for u, v in below(known, landscape.saddles, UNLIKE * float(np.abs(known[np.isfinite(known)]).max(initial=1e-9))):
         raise PathsearchError(f"the saddle between {names[u]} and {names[v]} is lower than they are: report this")
     return landscape
-
-
-def _lengths(shown: Mapping[str, Any]) -> dict[str, float]:
-    return {"length": shown["length"], "chord": shown["chord"]}
 
 
 def tolerance(landscape: Landscape) -> float:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pathsearch.numerics.tree import Pair
+from pathsearch.numerics.tree import Pair, paired
 from pathsearch.run import config
 from pathsearch.run.settings import RunSettings, Training
 
@@ -60,7 +60,7 @@ class Joins:
         if self.reference is None or self.reference in pair:
             return between(self.settings, self.points[start].end, self.points[end].end)
         # from whatever folder the program is started, and however `folder` is written, they are the same runs
-        places = (self.place(_pair(self.reference, n)).resolve() for n in (start, end))
+        places = (self.place(paired(self.reference, n)).resolve() for n in (start, end))
         aligned = ({"run": str(place), "pivot": -1} for place in places)
         return between(self.settings, *aligned, align="none")
 
@@ -70,7 +70,3 @@ def between(settings: RunSettings, start: Any, end: Any, **more: Any) -> RunSett
     values = settings.model_dump(mode="json")
     ends = {key: value for key, value in (values["endpoints"] or {}).items() if key != "through"}
     return config.validated({**values, "endpoints": {**ends, "start": start, "end": end, **more}}, "explore")
-
-
-def _pair(u: int, v: int) -> Pair:
-    return (min(u, v), max(u, v))

@@ -17,6 +17,11 @@ Array = NDArray[np.float64]
 Pair = tuple[int, int]
 
 
+def paired(u: int, v: int) -> Pair:
+    """Two minima as a pair, the lower number first."""
+    return (min(u, v), max(u, v))
+
+
 class Merge(NamedTuple):
     """Two groups of minima, each in the order in which it is drawn, that come together at a height."""
 
@@ -29,8 +34,8 @@ def spanning_tree(saddles: Array) -> list[Pair]:
     """The pairs (u < v) of a minimum spanning tree, of each connected part, the lowest saddle first."""
     ranks, _ = _ranks(saddles)
     tree = minimum_spanning_tree(csr_array(ranks)).tocoo()  # 0 stands for no pair there: ranks begin at 1
-    pairs = [(min(u, v), max(u, v)) for u, v in zip(tree.row.tolist(), tree.col.tolist())]
-    return sorted(pairs, key=lambda pair: (saddles[pair], pair))
+    pairs = [paired(u, v) for u, v in zip(tree.row.tolist(), tree.col.tolist())]
+    return sorted(pairs, key=lambda each: (saddles[each], each))
 
 
 def minimax(saddles: Array) -> Array:

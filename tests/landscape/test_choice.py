@@ -8,6 +8,15 @@ from pathsearch.numerics import tree
 from tests.numerics.test_tree import INF, matrix
 
 
+def drawn(seed):
+    """Values of eight minima, and saddles above them."""
+    rng = np.random.default_rng(seed)
+    values = rng.random(8)
+    truth = np.maximum(values[:, None], values) + np.triu(rng.exponential(size=(8, 8)), 1)
+    truth = np.minimum(np.triu(truth, 1) + np.tril(np.full((8, 8), INF)), INF)
+    return values, np.minimum(truth, truth.T)
+
+
 def explored(values, truth, how, tolerance=0.0):
     """Join pair after pair at their true saddles; which were tried."""
     saddles, tried = np.full(truth.shape, INF), []
@@ -21,11 +30,7 @@ def explored(values, truth, how, tolerance=0.0):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_the_tree_that_is_explored_is_that_of_all_pairs(seed):
-    rng = np.random.default_rng(seed)
-    values = rng.random(8)
-    truth = np.maximum(values[:, None], values) + np.triu(rng.exponential(size=(8, 8)), 1)
-    truth = np.minimum(np.triu(truth, 1) + np.tril(np.full((8, 8), INF)), INF)
-    truth = np.minimum(truth, truth.T)
+    values, truth = drawn(seed)
     tried, saddles = explored(values, truth, choice.tree)
     np.testing.assert_array_equal(tree.minimax(saddles), tree.minimax(truth))
     best = int(np.argmin(values))
@@ -47,11 +52,7 @@ def test_pairs_that_cannot_help_are_left_out():
 
 @pytest.mark.parametrize("seed", range(20))
 def test_rounds_find_the_same_tree_and_try_no_pair_in_vain(seed):
-    rng = np.random.default_rng(seed)
-    values = rng.random(8)
-    truth = np.maximum(values[:, None], values) + np.triu(rng.exponential(size=(8, 8)), 1)
-    truth = np.minimum(np.triu(truth, 1) + np.tril(np.full((8, 8), INF)), INF)
-    truth = np.minimum(truth, truth.T)
+    values, truth = drawn(seed)
     saddles, tried, rounds = np.full(truth.shape, INF), [], []
     while pairs := choice.together(choice.tree, values, saddles, tried, 0.0):
         rounds.append(pairs)
