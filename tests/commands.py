@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import pytest
 from matplotlib.figure import Figure
 
 STATE = tempfile.TemporaryDirectory()  # what a test submits is not to be listed among the user's own runs
@@ -100,6 +101,19 @@ def _run(arguments: list[str], cwd: Path, environment: dict[str, str], out: Path
 def blank(run: object, names: object) -> Figure:
     """An empty picture, for tests of what becomes of one."""
     return Figure(figsize=(1, 1))
+
+
+def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """What a command says in its one line when it refuses, carried out in this process."""
+    from pathsearch.cli import main
+
+    monkeypatch.setattr("sys.argv", ["pathsearch", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr().err
+    assert ended.value.code
+    assert said.count("\n") == 1
+    return said
 
 
 def shown(folder: Path) -> dict:

@@ -6,12 +6,11 @@ import pytest
 
 import pathsearch as api
 from pathsearch import report_ensemble
-from pathsearch.cli import main
 from pathsearch.ensembles import Ensemble
 from pathsearch.errors import PathsearchError
 from pathsearch.numerics.calibration import Figures, figures, tally
 from pathsearch.storage import predictions
-from tests.commands import pathsearch
+from tests.commands import pathsearch, refused
 
 
 def test_tables(network_runs, tmp_path):
@@ -64,22 +63,12 @@ REFUSED = {
 }
 
 
-def refused(monkeypatch, capsys, *arguments):
-    monkeypatch.setattr("sys.argv", ["pathsearch", "ensemble", *map(str, arguments)])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    said = capsys.readouterr().err
-    assert ended.value.code
-    assert said.count("\n") == 1
-    return said
-
-
 @pytest.mark.parametrize("case", REFUSED)
 def test_bad_input_is_refused_in_a_line(case, network_runs, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     options, says = REFUSED[case]
     run = network_runs / "neb"
-    assert says in refused(monkeypatch, capsys, run, *(each.replace("RUN", str(run)) for each in options))
+    assert says in refused(monkeypatch, capsys, "ensemble", run, *(each.replace("RUN", str(run)) for each in options))
     assert list(tmp_path.iterdir()) == []
     assert api.open(run).run.state == "finished"
 
@@ -103,7 +92,7 @@ def test_many_points_make_no_table_of_pairs():
 
 
 def test_what_has_no_classes_or_no_path_is_refused(network_runs, finished_run, monkeypatch, capsys):
-    said = refused(monkeypatch, capsys, finished_run.file)
+    said = refused(monkeypatch, capsys, "ensemble", finished_run.file)
     assert "an ensemble is of networks that predict classes, objective muller-brown has none" in said
     minimum = next(each for each in (network_runs / "minima").iterdir() if each.is_dir())
-    assert "it is a minimum" in refused(monkeypatch, capsys, minimum)
+    assert "it is a minimum" in refused(monkeypatch, capsys, "ensemble", minimum)

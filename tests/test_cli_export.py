@@ -6,9 +6,8 @@ import torch
 from safetensors.torch import load_file
 
 import pathsearch as api
-from pathsearch.cli import main
 from pathsearch.numerics.profiles import equally_apart
-from tests.commands import pathsearch
+from tests.commands import pathsearch, refused
 from tests.runs import loss, plain
 
 
@@ -57,28 +56,18 @@ REFUSED = {
 }
 
 
-def refused(monkeypatch, capsys, *arguments):
-    monkeypatch.setattr("sys.argv", ["pathsearch", "export", *map(str, arguments)])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    said = capsys.readouterr().err
-    assert ended.value.code
-    assert said.count("\n") == 1
-    return said
-
-
 @pytest.mark.parametrize("case", REFUSED)
 def test_bad_input_is_refused_in_a_line(case, network_runs, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     options, says = REFUSED[case]
-    assert says in refused(monkeypatch, capsys, network_runs / "neb", *options)
+    assert says in refused(monkeypatch, capsys, "export", network_runs / "neb", *options)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_has_no_model_or_no_path_is_refused(network_runs, finished_run, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    said = refused(monkeypatch, capsys, finished_run.file, "--t", "0.5", "-o", "model.pt")
+    said = refused(monkeypatch, capsys, "export", finished_run.file, "--t", "0.5", "-o", "model.pt")
     assert "objective muller-brown has no model, only a network has" in said
     assert list(tmp_path.iterdir()) == []
     minimum = next(each for each in (network_runs / "minima").iterdir() if each.is_dir())
-    assert "it is a minimum" in refused(monkeypatch, capsys, minimum, "--points", "3")
+    assert "it is a minimum" in refused(monkeypatch, capsys, "export", minimum, "--points", "3")
